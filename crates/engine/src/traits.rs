@@ -1,0 +1,243 @@
+//! The roles an engine plays, each small and object-safe.
+
+use std::sync::Arc;
+
+use crate::AccessType;
+use crate::Capabilities;
+use crate::CpuidOutput;
+use crate::CreateError;
+use crate::DestinationMode;
+use crate::EmulateError;
+use crate::EngineMapError;
+use crate::EngineRunError;
+use crate::Exit;
+use crate::ExitControls;
+use crate::Gpa;
+use crate::GuestNs;
+use crate::Gva;
+use crate::HostRange;
+use crate::InterruptError;
+use crate::InterruptRequest;
+use crate::MapFlags;
+use crate::MmioBus;
+use crate::PartitionConfig;
+use crate::PopulateFlags;
+use crate::PortBus;
+use crate::RegisterError;
+use crate::RegisterName;
+use crate::RegisterValue;
+use crate::StateError;
+use crate::TranslateFlags;
+use crate::Translation;
+use crate::VpCounters;
+use crate::VpIndex;
+
+/// Something that runs guests.
+pub trait Engine: Send + Sync {
+    /// A short name for messages and tables (`soft`).
+    fn name(&self) -> &'static str;
+
+    /// What it offers on this machine.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Makes a partition. The platform has checked the values of `config` one by one.
+    ///
+    /// # Errors
+    /// [`CreateError::NotAvailable`] for a combination the engine cannot offer.
+    fn create(&self, config: &PartitionConfig) -> Result<Arc<dyn EnginePartition>, CreateError>;
+}
+
+/// One partition inside an engine.
+pub trait EnginePartition: Send + Sync {
+    /// The guest memory map.
+    fn memory(&self) -> &dyn EngineMemory;
+
+    /// Interrupt requests, if local APICs are emulated.
+    fn interrupts(&self) -> Option<&dyn EngineInterrupts>;
+
+    /// Guest time.
+    fn time(&self) -> &dyn EngineTime;
+
+    /// Makes a processor in reset state. The platform sees to it that no index exists twice at a time.
+    ///
+    /// # Errors
+    /// [`CreateError::BadIndex`] or [`CreateError::OutOfMemory`].
+    fn create_vp(&self, index: VpIndex) -> Result<Box<dyn EngineVp>, CreateError>;
+
+    /// Replaces the exit switches; every processor obeys them from its next run on.
+    fn set_exit_controls(&self, controls: &ExitControls);
+}
+
+/// The guest memory map. Ranges are page-aligned, not empty and do not wrap; the platform has checked that.
+pub trait EngineMemory: Send + Sync {
+    /// Maps `host` at `gpa`, replacing what was there. When it returns no processor uses the old mapping.
+    ///
+    /// # Errors
+    /// [`EngineMapError::OutOfMemory`].
+    fn map(&self, host: HostRange, gpa: Gpa, flags: MapFlags) -> Result<(), EngineMapError>;
+
+    /// Removes what is mapped in the range. When it returns no processor uses it.
+    ///
+    /// # Errors
+    /// [`EngineMapError::OutOfMemory`].
+    fn unmap(&self, gpa: Gpa, len: u64) -> Result<(), EngineMapError>;
+
+    /// Reads and clears the dirty bits of the range into `bitmap` (bit n of word n/64 = page n); with `None`
+    /// only clears.
+    ///
+    /// # Errors
+    /// [`EngineMapError::NotFound`] if a page is not mapped with tracking; nothing is changed then.
+    fn query_dirty(&self, gpa: Gpa, len: u64, bitmap: Option<&mut [u64]>) -> Result<(), EngineMapError>;
+
+    /// Brings the pages in for the given access.
+    ///
+    /// # Errors
+    /// [`EngineMapError::NotFound`] or [`EngineMapError::AccessDenied`].
+    fn populate(
+        &self,
+        gpa: Gpa,
+        len: u64,
+        access: AccessType,
+        flags: PopulateFlags,
+    ) -> Result<(), EngineMapError>;
+
+    /// Copies out of guest memory, respecting the mapping's rights; all or nothing.
+    ///
+    /// # Errors
+    /// [`EngineMapError::NotFound`] or [`EngineMapError::AccessDenied`].
+    fn read(&self, gpa: Gpa, data: &mut [u8]) -> Result<(), EngineMapError>;
+
+    /// Copies into guest memory, respecting the mapping's rights; all or nothing. Marks pages dirty and drops
+    /// code decoded from them.
+    ///
+    /// # Errors
+    /// [`EngineMapError::NotFound`] or [`EngineMapError::AccessDenied`].
+    fn write(&self, gpa: Gpa, data: &[u8]) -> Result<(), EngineMapError>;
+
+    /// Pages mapped now.
+    fn mapped_pages(&self) -> u64;
+}
+
+/// Interrupt requests to emulated local APICs.
+pub trait EngineInterrupts: Send + Sync {
+    /// Delivers a request; wakes parked processors; never blocks.
+    ///
+    /// # Errors
+    /// [`InterruptError::ReservedVector`] or [`InterruptError::BadVector`].
+    fn request(&self, request: InterruptRequest) -> Result<(), InterruptError>;
+
+    /// The processors such a destination reaches, ascending.
+    fn targets(&self, destination: u64, mode: DestinationMode) -> Vec<VpIndex>;
+}
+
+/// Guest time of a partition: behind the TSC, the APIC timers, the reference time and alarms.
+pub trait EngineTime: Send + Sync {
+    /// Guest time now; 0 before the first run.
+    fn now(&self) -> GuestNs;
+
+    /// Sets guest time; no processor may be running.
+    fn set(&self, now: GuestNs);
+
+    /// Stops guest time. No processor may be running.
+    fn freeze(&self);
+
+    /// Lets guest time go on. Running a processor does so too.
+    fn thaw(&self);
+
+    /// True while frozen, also before the first run.
+    fn is_frozen(&self) -> bool;
+
+    /// Back to zero and frozen.
+    fn reset(&self);
+}
+
+/// One processor. Only one thread uses it at a time; the platform sees to that.
+pub trait EngineVp: Send {
+    /// Runs the guest until an exit.
+    ///
+    /// # Errors
+    /// [`EngineRunError`] if the state cannot be run at all.
+    fn run(&mut self, exit: &mut Exit) -> Result<(), EngineRunError>;
+
+    /// Reads registers.
+    ///
+    /// # Errors
+    /// [`RegisterError`] of the first name that cannot be read.
+    fn get_registers(
+        &mut self,
+        names: &[RegisterName],
+        values: &mut [RegisterValue],
+    ) -> Result<(), RegisterError>;
+
+    /// Writes registers: checks all, then applies all in order.
+    ///
+    /// # Errors
+    /// [`RegisterError`] of the first name or value that is refused; nothing is changed then.
+    fn set_registers(&mut self, registers: &[(RegisterName, RegisterValue)]) -> Result<(), RegisterError>;
+
+    /// Translates a linear address in the processor's current state.
+    fn translate(&mut self, gva: Gva, flags: TranslateFlags) -> Translation;
+
+    /// Size of the XSAVE image in bytes; constant over the processor's life.
+    fn xsave_size(&self) -> usize;
+
+    /// The compacted XSAVE image.
+    fn xsave(&mut self) -> Vec<u8>;
+
+    /// Loads a compacted XSAVE image.
+    ///
+    /// # Errors
+    /// [`StateError::Malformed`] or [`StateError::Size`].
+    fn set_xsave(&mut self, image: &[u8]) -> Result<(), StateError>;
+
+    /// State of the emulated local APIC, if there is one.
+    fn apic(&mut self) -> Option<&mut dyn ApicState>;
+
+    /// Sets or removes the alarm: `run` leaves with [`crate::ExitReason::Alarm`] when guest time reaches it.
+    fn set_alarm(&mut self, at: Option<GuestNs>);
+
+    /// Finishes the instruction at RIP, sending its unmapped accesses and ports to the given buses.
+    ///
+    /// # Errors
+    /// [`EmulateError`]; the processor is unchanged then.
+    fn emulate(&mut self, mmio: &mut dyn MmioBus, ports: &mut dyn PortBus) -> Result<(), EmulateError>;
+
+    /// Back to the state just after creation.
+    fn reset(&mut self);
+
+    /// The part of the processor other threads may use while it runs.
+    fn remote(&self) -> Arc<dyn VpRemote>;
+}
+
+/// The part of a processor that any thread may use at any time.
+pub trait VpRemote: Send + Sync {
+    /// Makes the current run, or the next one, leave with a cancel exit. Remembered until that exit.
+    fn cancel(&self);
+
+    /// What CPUID gives on this processor now.
+    fn cpuid(&self, function: u32, index: u32) -> CpuidOutput;
+
+    /// Totals since creation.
+    fn counters(&self) -> VpCounters;
+}
+
+/// State of an emulated local APIC as clients save and restore it.
+pub trait ApicState {
+    /// The page form: a 32-bit value per 16-byte slot, as the xAPIC register page lays them out.
+    fn page(&mut self) -> Box<[u8; 4096]>;
+
+    /// Loads the page form.
+    ///
+    /// # Errors
+    /// [`StateError::Malformed`].
+    fn set_page(&mut self, page: &[u8; 4096]) -> Result<(), StateError>;
+
+    /// The packed form of 44 words.
+    fn packed(&mut self) -> [u32; 44];
+
+    /// Loads the packed form.
+    ///
+    /// # Errors
+    /// [`StateError::Malformed`].
+    fn set_packed(&mut self, words: &[u32; 44]) -> Result<(), StateError>;
+}

@@ -46,10 +46,10 @@ pub struct State {
     pub timer_initial: u32,
     /// Timer divide configuration.
     pub timer_divide: u32,
-    /// Ticks at which the present count-down started.
+    /// Ticks at which the count was `timer_count`.
     pub timer_start: u64,
-    /// Whether a count-down is under way.
-    pub timer_running: bool,
+    /// What was left of the count-down at `timer_start`; 0 when the counter stands still.
+    pub timer_count: u32,
     /// `IA32_TSC_DEADLINE`, 0 when disarmed.
     pub tsc_deadline: u64,
 }
@@ -76,7 +76,7 @@ impl LocalApic {
             timer_initial: self.timer.initial,
             timer_divide: self.timer.divide,
             timer_start: self.timer.start,
-            timer_running: self.timer.running,
+            timer_count: self.timer.count,
             tsc_deadline: self.timer.deadline,
         }
     }
@@ -106,7 +106,7 @@ impl LocalApic {
             initial: state.timer_initial,
             divide: state.timer_divide & 0xB,
             start: state.timer_start,
-            running: state.timer_running && state.timer_initial != 0,
+            count: state.timer_count.min(state.timer_initial),
             deadline: state.tsc_deadline,
         };
     }

@@ -71,10 +71,10 @@ pub(crate) struct Timer {
     pub(crate) initial: u32,
     /// Divide configuration register: bits 3, 1, 0.
     pub(crate) divide: u32,
-    /// Ticks at which the present count-down started.
+    /// Ticks at which the count was `count`.
     pub(crate) start: u64,
-    /// A count-down is under way (one-shot: not yet expired).
-    pub(crate) running: bool,
+    /// The count at `start`: what is left of the present count-down. 0 = stopped or (one-shot) expired.
+    pub(crate) count: u32,
     /// `IA32_TSC_DEADLINE`, 0 = disarmed.
     pub(crate) deadline: u64,
 }
@@ -86,49 +86,53 @@ impl Timer {
         1 << ((code + 1) & 7)
     }
 
+    /// Ticks from `start` to the end of the present count-down.
+    fn remaining(&self) -> u64 {
+        u64::from(self.count) * self.divisor()
+    }
+
+    /// Ticks of a whole count-down.
     fn period(&self) -> u64 {
-        self.initial as u64 * self.divisor()
+        u64::from(self.initial) * self.divisor()
     }
 
     /// Writes the initial count: starts, or with 0 stops.
     pub(crate) fn start(&mut self, initial: u32, now: GuestTime) {
         self.initial = initial;
-        self.start = now.ticks;
-        self.running = initial != 0;
+        self.resume(initial, now);
     }
 
-    /// Continues a count-down from `count`, as if it had been started earlier.
+    /// Continues a count-down from `count`.
     pub(crate) fn resume(&mut self, count: u32, now: GuestTime) {
-        let elapsed = self.initial.saturating_sub(count) as u64 * self.divisor();
-        self.running = self.initial != 0;
-        self.start = now.ticks.saturating_sub(elapsed);
+        self.count = count;
+        self.start = now.ticks;
     }
 
     /// Changes the divisor, keeping the present count.
     pub(crate) fn set_divide(&mut self, divide: u32, mode: TimerMode, now: GuestTime) {
         let count = self.current(mode, now);
         self.divide = divide;
-        if self.running {
+        if self.count != 0 {
             self.resume(count, now);
         }
     }
 
     pub(crate) fn stop(&mut self) {
         self.initial = 0;
-        self.running = false;
+        self.count = 0;
         self.deadline = 0;
     }
 
     /// The current-count register.
     pub(crate) fn current(&self, mode: TimerMode, now: GuestTime) -> u32 {
         let elapsed = now.ticks.saturating_sub(self.start);
-        let counted = match mode {
-            _ if !self.running => return 0,
-            TimerMode::OneShot => elapsed.min(self.period()),
-            TimerMode::Periodic => elapsed % self.period(),
-            TimerMode::TscDeadline | TimerMode::Reserved => return 0,
-        } / self.divisor();
-        self.initial - counted as u32
+        let remaining = self.remaining();
+        let (count, elapsed) = match mode {
+            TimerMode::OneShot | TimerMode::Periodic if elapsed < remaining => (self.count, elapsed),
+            TimerMode::Periodic if self.count != 0 => (self.initial, (elapsed - remaining) % self.period()),
+            _ => return 0,
+        };
+        count - (elapsed / self.divisor()) as u32
     }
 
     /// `IA32_TSC_DEADLINE` as the guest reads it.
@@ -138,8 +142,8 @@ impl Timer {
 
     pub(crate) fn next(&self, mode: TimerMode) -> Option<Deadline> {
         match mode {
-            TimerMode::OneShot | TimerMode::Periodic if self.running => {
-                Some(Deadline::Ticks(self.start.saturating_add(self.period())))
+            TimerMode::OneShot | TimerMode::Periodic if self.count != 0 => {
+                Some(Deadline::Ticks(self.start.saturating_add(self.remaining())))
             }
             TimerMode::TscDeadline if self.deadline != 0 => Some(Deadline::Tsc(self.deadline)),
             _ => None,
@@ -149,15 +153,17 @@ impl Timer {
     /// Consumes the expiries up to `now` and returns how many there were.
     pub(crate) fn expire(&mut self, mode: TimerMode, now: GuestTime) -> u64 {
         let elapsed = now.ticks.saturating_sub(self.start);
+        let remaining = self.remaining();
         match mode {
-            TimerMode::OneShot if self.running && elapsed >= self.period() => {
-                self.running = false;
+            TimerMode::OneShot if self.count != 0 && elapsed >= remaining => {
+                self.count = 0;
                 1
             }
-            TimerMode::Periodic if self.running => {
-                let expiries = elapsed / self.period();
-                self.start += expiries * self.period();
-                expiries
+            TimerMode::Periodic if self.count != 0 && elapsed >= remaining => {
+                let more = (elapsed - remaining) / self.period();
+                self.start += remaining + more * self.period();
+                self.count = self.initial;
+                1 + more
             }
             TimerMode::TscDeadline if self.deadline != 0 && now.tsc >= self.deadline => {
                 self.deadline = 0;

@@ -1,0 +1,375 @@
+//! Virtual processors: running them, cancelling them, and their state while they stand still.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use openwhp_engine::CpuidOutput;
+use openwhp_engine::EmulateError;
+use openwhp_engine::EngineRunError;
+use openwhp_engine::EngineVp;
+use openwhp_engine::Exit;
+use openwhp_engine::GuestNs;
+use openwhp_engine::Gva;
+use openwhp_engine::MmioBus;
+use openwhp_engine::PortBus;
+use openwhp_engine::RegisterError;
+use openwhp_engine::RegisterName;
+use openwhp_engine::RegisterValue;
+use openwhp_engine::StateError;
+use openwhp_engine::TranslateFlags;
+use openwhp_engine::Translation;
+use openwhp_engine::VpCounters;
+use openwhp_engine::VpIndex;
+use openwhp_engine::VpRemote;
+
+use crate::Partition;
+use crate::RunError;
+use crate::VpError;
+
+/// A virtual processor. The value is a handle; clones mean the same processor.
+///
+/// One thread at a time runs it, any thread may be that thread. Its state can be read and written while nobody runs
+/// it; otherwise the calls fail with a `Running` error. [`Processor::canceller`] gets it out of
+/// [`Processor::run`] from any other thread.
+#[derive(Clone)]
+pub struct Processor {
+    partition: Partition,
+    cell: Arc<Cell>,
+}
+
+/// The place a processor lives in.
+pub(crate) struct Cell {
+    index: VpIndex,
+    slot: Mutex<Slot>,
+    remote: Arc<dyn VpRemote>,
+}
+
+enum Slot {
+    Idle(Box<dyn EngineVp>),
+    Running,
+    Deleted,
+}
+
+/// Why a processor's state cannot be reached.
+pub(crate) enum Away {
+    Running,
+    Deleted,
+}
+
+impl Cell {
+    pub(crate) fn new(index: VpIndex, vp: Box<dyn EngineVp>) -> Self {
+        let remote = vp.remote();
+        Self { index, slot: Mutex::new(Slot::Idle(vp)), remote }
+    }
+
+    pub(crate) fn remote(&self) -> &Arc<dyn VpRemote> {
+        &self.remote
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut dyn EngineVp) -> T) -> Result<T, Away> {
+        match &mut *self.lock() {
+            Slot::Idle(vp) => Ok(work(vp.as_mut())),
+            Slot::Running => Err(Away::Running),
+            Slot::Deleted => Err(Away::Deleted),
+        }
+    }
+
+    pub(crate) fn reset(&self) {
+        let _ = self.with(|vp| vp.reset());
+    }
+
+    pub(crate) fn delete(&self) -> Result<(), VpError> {
+        let mut slot = self.lock();
+        if matches!(*slot, Slot::Running) {
+            return Err(VpError::Running);
+        }
+        *slot = Slot::Deleted;
+        Ok(())
+    }
+
+    /// Deletes a processor that cannot be running.
+    pub(crate) fn mark_deleted(&self) {
+        *self.lock() = Slot::Deleted;
+    }
+}
+
+impl Processor {
+    pub(crate) fn new(partition: Partition, cell: Arc<Cell>) -> Self {
+        Self { partition, cell }
+    }
+
+    /// Its index.
+    pub fn index(&self) -> VpIndex {
+        self.cell.index
+    }
+
+    /// Its partition.
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// Runs the guest until an exit. Blocks.
+    ///
+    /// With an emulated local APIC a halted processor waits inside. A cancel made earlier ends this run at once.
+    ///
+    /// # Errors
+    /// [`RunError`]; the guest did not run then.
+    #[doc(alias = "WHvRunVirtualProcessor")]
+    pub fn run(&self) -> Result<Exit, RunError> {
+        let _inside = self.partition.0.gate.enter();
+        let taken = std::mem::replace(&mut *self.cell.lock(), Slot::Running);
+        let mut guard = match taken {
+            Slot::Idle(vp) => PutBack { cell: &self.cell, vp: Some(vp) },
+            Slot::Running => return Err(RunError::Running),
+            Slot::Deleted => {
+                *self.cell.lock() = Slot::Deleted;
+                return Err(RunError::Deleted);
+            }
+        };
+        let mut exit = Exit::default();
+        match guard.vp.as_mut().map(|vp| vp.run(&mut exit)) {
+            Some(Err(EngineRunError::UndeliverableInterruption)) => Err(RunError::UndeliverableInterruption),
+            Some(Err(_)) => Err(RunError::UndeliverableInterruption),
+            Some(Ok(())) | None => Ok(exit),
+        }
+    }
+
+    /// A handle that cancels runs of this processor, for other threads.
+    pub fn canceller(&self) -> VpCanceller {
+        VpCanceller(self.cell.remote.clone())
+    }
+
+    /// Makes the current run, or if there is none the next one, return with [`crate::ExitReason::Canceled`].
+    #[doc(alias = "WHvCancelRunVirtualProcessor")]
+    pub fn cancel(&self) {
+        self.cell.remote.cancel();
+    }
+
+    /// Reads registers into a new vector.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn registers(&self, names: &[RegisterName]) -> Result<Vec<RegisterValue>, RegisterError> {
+        let mut values = vec![RegisterValue::default(); names.len()];
+        self.get_registers(names, &mut values)?;
+        Ok(values)
+    }
+
+    /// Reads one register.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register(&self, name: RegisterName) -> Result<RegisterValue, RegisterError> {
+        let mut value = [RegisterValue::default()];
+        self.get_registers(&[name], &mut value)?;
+        Ok(value[0])
+    }
+
+    /// Reads registers; `values` has the length of `names`.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; `values` may be partly written then.
+    #[doc(alias = "WHvGetVirtualProcessorRegisters")]
+    pub fn get_registers(
+        &self,
+        names: &[RegisterName],
+        values: &mut [RegisterValue],
+    ) -> Result<(), RegisterError> {
+        if names.len() != values.len() {
+            return Err(RegisterError::CountMismatch { names: names.len(), values: values.len() });
+        }
+        self.cell.with(|vp| vp.get_registers(names, values))?
+    }
+
+    /// Writes registers: all are checked first, then all are applied in order.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; nothing is changed then.
+    #[doc(alias = "WHvSetVirtualProcessorRegisters")]
+    pub fn set_registers(&self, registers: &[(RegisterName, RegisterValue)]) -> Result<(), RegisterError> {
+        self.cell.with(|vp| vp.set_registers(registers))?
+    }
+
+    /// Translates a linear address in the processor's current mode and privilege.
+    ///
+    /// # Errors
+    /// [`VpError::Running`] or [`VpError::Deleted`]; a failed translation is a result, not an error.
+    #[doc(alias = "WHvTranslateGva")]
+    pub fn translate_gva(&self, gva: Gva, flags: TranslateFlags) -> Result<Translation, VpError> {
+        Ok(self.cell.with(|vp| vp.translate(gva, flags))?)
+    }
+
+    /// Size of the XSAVE image in bytes; constant over the processor's life.
+    ///
+    /// # Errors
+    /// [`StateError::Running`] or [`StateError::Deleted`].
+    pub fn xsave_size(&self) -> Result<usize, StateError> {
+        Ok(self.cell.with(|vp| vp.xsave_size())?)
+    }
+
+    /// The compacted XSAVE image.
+    ///
+    /// # Errors
+    /// [`StateError::Running`] or [`StateError::Deleted`].
+    #[doc(alias = "WHvGetVirtualProcessorXsaveState")]
+    pub fn xsave_state(&self) -> Result<Vec<u8>, StateError> {
+        Ok(self.cell.with(|vp| vp.xsave())?)
+    }
+
+    /// Loads a compacted XSAVE image; components that it does not carry go to their initial state.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvSetVirtualProcessorXsaveState")]
+    pub fn set_xsave_state(&self, image: &[u8]) -> Result<(), StateError> {
+        self.cell.with(|vp| vp.set_xsave(image))?
+    }
+
+    /// The local APIC's registers as a page: a 32-bit value in each 16-byte slot.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvGetVirtualProcessorInterruptControllerState2")]
+    pub fn apic_page(&self) -> Result<Box<[u8; 4096]>, StateError> {
+        self.cell.with(|vp| Ok(vp.apic().ok_or(StateError::NoApic)?.page()))?
+    }
+
+    /// Loads the local APIC's registers from a page.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvSetVirtualProcessorInterruptControllerState2")]
+    pub fn set_apic_page(&self, page: &[u8; 4096]) -> Result<(), StateError> {
+        self.cell.with(|vp| vp.apic().ok_or(StateError::NoApic)?.set_page(page))?
+    }
+
+    /// The local APIC's registers in the packed form of 44 words, which has no task priority.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvGetVirtualProcessorState")]
+    pub fn apic_packed(&self) -> Result<[u32; 44], StateError> {
+        self.cell.with(|vp| Ok(vp.apic().ok_or(StateError::NoApic)?.packed()))?
+    }
+
+    /// Loads the packed form.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvSetVirtualProcessorState")]
+    pub fn set_apic_packed(&self, words: &[u32; 44]) -> Result<(), StateError> {
+        self.cell.with(|vp| vp.apic().ok_or(StateError::NoApic)?.set_packed(words))?
+    }
+
+    /// What CPUID gives on this processor now, exits aside. May be called while it runs.
+    #[doc(alias = "WHvGetVirtualProcessorCpuidOutput")]
+    pub fn cpuid(&self, function: u32, index: u32) -> CpuidOutput {
+        self.cell.remote.cpuid(function, index)
+    }
+
+    /// Totals since creation. May be called while it runs.
+    #[doc(alias = "WHvGetVirtualProcessorCounters")]
+    pub fn counters(&self) -> VpCounters {
+        self.cell.remote.counters()
+    }
+
+    /// Sets or removes the alarm: run returns [`crate::ExitReason::Alarm`] when guest time reaches `at`, once.
+    ///
+    /// Exact to the instruction with a deterministic clock; a processor that waits in HLT then skips time forward
+    /// to it. An extension of the platform.
+    ///
+    /// # Errors
+    /// [`VpError::Running`] or [`VpError::Deleted`].
+    pub fn set_alarm(&self, at: Option<GuestNs>) -> Result<(), VpError> {
+        Ok(self.cell.with(|vp| vp.set_alarm(at))?)
+    }
+
+    pub(crate) fn emulate(
+        &self,
+        mmio: &mut dyn MmioBus,
+        ports: &mut dyn PortBus,
+    ) -> Result<(), EmulateError> {
+        self.cell.with(|vp| vp.emulate(mmio, ports))?
+    }
+}
+
+/// Returns a processor to its cell, also when the engine panics.
+struct PutBack<'a> {
+    cell: &'a Cell,
+    vp: Option<Box<dyn EngineVp>>,
+}
+
+impl Drop for PutBack<'_> {
+    fn drop(&mut self) {
+        if let Some(vp) = self.vp.take() {
+            *self.cell.lock() = Slot::Idle(vp);
+        }
+    }
+}
+
+/// Cancels runs of one processor from any thread.
+#[derive(Clone)]
+pub struct VpCanceller(Arc<dyn VpRemote>);
+
+impl VpCanceller {
+    /// Makes the current run, or if there is none the next one, return with [`crate::ExitReason::Canceled`].
+    /// Any number of cancels before that make one such exit.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+impl From<Away> for RegisterError {
+    fn from(away: Away) -> Self {
+        match away {
+            Away::Running => Self::Running,
+            Away::Deleted => Self::Deleted,
+        }
+    }
+}
+
+impl From<Away> for StateError {
+    fn from(away: Away) -> Self {
+        match away {
+            Away::Running => Self::Running,
+            Away::Deleted => Self::Deleted,
+        }
+    }
+}
+
+impl From<Away> for VpError {
+    fn from(away: Away) -> Self {
+        match away {
+            Away::Running => Self::Running,
+            Away::Deleted => Self::Deleted,
+        }
+    }
+}
+
+impl From<Away> for EmulateError {
+    fn from(away: Away) -> Self {
+        match away {
+            Away::Running => Self::Running,
+            Away::Deleted => Self::Deleted,
+        }
+    }
+}
+
+impl fmt::Debug for Processor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processor").field("index", &self.cell.index).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for VpCanceller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VpCanceller").finish_non_exhaustive()
+    }
+}

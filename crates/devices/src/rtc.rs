@@ -201,7 +201,7 @@ impl Rtc {
     }
 
     fn encode(&self, value: u8) -> u8 {
-        if self.register_b() & B_DECIMAL != 0 { value } else { (value / 10) << 4 | value % 10 }
+        if self.register_b() & B_DECIMAL != 0 { value } else { ((value / 10) << 4) | (value % 10) }
     }
 
     fn decode(&self, value: u8) -> u8 {
@@ -217,7 +217,10 @@ impl Rtc {
             return self.encode(hour);
         }
         let afternoon = if hour >= 12 { 0x80 } else { 0 };
-        self.encode(if hour % 12 == 0 { 12 } else { hour % 12 }) | afternoon
+        self.encode(match hour % 12 {
+            0 => 12,
+            hour => hour,
+        }) | afternoon
     }
 
     fn decode_hour(&self, value: u8) -> u8 {

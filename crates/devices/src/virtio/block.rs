@@ -111,7 +111,7 @@ impl<B: BlockBackend> Block<B> {
     fn offset_of(&self, sector: u64, len: u64) -> io::Result<u64> {
         let end = sector.checked_add(len / SECTOR_BYTES);
         let is_inside = end.is_some_and(|end| end <= self.backend.sectors());
-        if !is_inside || len % SECTOR_BYTES != 0 {
+        if !is_inside || !len.is_multiple_of(SECTOR_BYTES) {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
         Ok(sector * SECTOR_BYTES)
@@ -228,7 +228,8 @@ mod tests {
         block: &mut Block<Memory>,
         driver: &mut Driver,
         (kind, sector): (u32, u64),
-        (readable, writable): (&[(u64, u32)], &[(u64, u32)]),
+        readable: &[(u64, u32)],
+        writable: &[(u64, u32)],
     ) -> (u8, u32) {
         let mut header = [0; 16];
         header[..4].copy_from_slice(&kind.to_le_bytes());
@@ -248,7 +249,7 @@ mod tests {
     #[test]
     fn reads_cross_buffers() {
         let (mut block, mut driver) = (device(false), Driver::new());
-        let answer = request(&mut block, &mut driver, (0, 3), (&[], &[(0x6000, 700), (0x7000, 324)]));
+        let answer = request(&mut block, &mut driver, (0, 3), &[], &[(0x6000, 700), (0x7000, 324)]);
         assert_eq!(answer, (STATUS_OK, 1025));
         let mut bytes = [0; 1];
         driver.ram.read(0x7000 + 323, &mut bytes).expect("inside of test memory");
@@ -259,7 +260,7 @@ mod tests {
     fn writes_reach_the_backend() {
         let (mut block, mut driver) = (device(false), Driver::new());
         driver.ram.write(0x6000, &[0x77; 512]).expect("inside of test memory");
-        let answer = request(&mut block, &mut driver, (1, 31), (&[(0x6000, 512)], &[]));
+        let answer = request(&mut block, &mut driver, (1, 31), &[(0x6000, 512)], &[]);
         assert_eq!(answer, (STATUS_OK, 1));
         assert_eq!(block.backend.bytes[31 * 512..], [0x77; 512]);
     }
@@ -268,7 +269,7 @@ mod tests {
     fn transfers_outside_of_the_device_fail() {
         for (sector, len) in [(32, 512), (31, 1024), (u64::MAX, 512), (0, 100)] {
             let (mut block, mut driver) = (device(false), Driver::new());
-            let answer = request(&mut block, &mut driver, (0, sector), (&[], &[(0x6000, len)]));
+            let answer = request(&mut block, &mut driver, (0, sector), &[], &[(0x6000, len)]);
             assert_eq!(answer.0, STATUS_ERROR, "sector {sector}, {len} bytes");
         }
     }
@@ -276,7 +277,7 @@ mod tests {
     #[test]
     fn a_read_only_device_refuses_writes_and_says_so() {
         let (mut block, mut driver) = (device(true), Driver::new());
-        let answer = request(&mut block, &mut driver, (1, 0), (&[(0x6000, 512)], &[]));
+        let answer = request(&mut block, &mut driver, (1, 0), &[(0x6000, 512)], &[]);
         assert_eq!(answer.0, STATUS_ERROR);
         assert_ne!(block.features() & FEATURE_READ_ONLY, 0);
     }
@@ -284,21 +285,21 @@ mod tests {
     #[test]
     fn flush_identify_and_unknown_requests() {
         let (mut block, mut driver) = (device(false), Driver::new());
-        assert_eq!(request(&mut block, &mut driver, (4, 0), (&[], &[])).0, STATUS_OK);
+        assert_eq!(request(&mut block, &mut driver, (4, 0), &[], &[]).0, STATUS_OK);
         assert_eq!(block.backend.flushes.load(std::sync::atomic::Ordering::SeqCst), 1);
         let mut driver = Driver::new();
-        assert_eq!(request(&mut block, &mut driver, (8, 0), (&[], &[(0x6000, 20)])).0, STATUS_OK);
+        assert_eq!(request(&mut block, &mut driver, (8, 0), &[], &[(0x6000, 20)]).0, STATUS_OK);
         let mut name = [0; 5];
         driver.ram.read(0x6000, &mut name).expect("inside of test memory");
         assert_eq!(&name, b"disk0");
         let mut driver = Driver::new();
-        assert_eq!(request(&mut block, &mut driver, (99, 0), (&[], &[])).0, STATUS_UNSUPPORTED);
+        assert_eq!(request(&mut block, &mut driver, (99, 0), &[], &[]).0, STATUS_UNSUPPORTED);
     }
 
     #[test]
     fn buffers_outside_of_memory_fail_the_request_only() {
         let (mut block, mut driver) = (device(false), Driver::new());
-        let answer = request(&mut block, &mut driver, (0, 0), (&[], &[(u64::MAX - 100, 512)]));
+        let answer = request(&mut block, &mut driver, (0, 0), &[], &[(u64::MAX - 100, 512)]);
         assert_eq!(answer.0, STATUS_ERROR);
     }
 }

@@ -1,0 +1,189 @@
+//! Decoded blocks and the caches that find them.
+#![expect(
+    unsafe_code,
+    reason = "blocks are shared between the cache and the run loop without reference counts"
+)]
+
+use crate::mem::host;
+use crate::op::Op;
+use iced_x86::Instruction;
+use rustc_hash::FxHashMap;
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU32;
+
+/// A page of code as the fetch side sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CodePage {
+    /// Guest-physical page address.
+    pub(crate) gpa: u64,
+    /// Host address of the page.
+    pub(crate) host: u64,
+    /// Version word of the page.
+    pub(crate) code: *const AtomicU32,
+}
+
+/// A straight run of decoded instructions.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// Operations in order.
+    pub(crate) ops: Box<[Op]>,
+    /// Full instructions, by [`Op::idx`].
+    pub(crate) insns: Box<[Instruction]>,
+    /// RIP of the first instruction.
+    pub(crate) rip: u64,
+    /// RIP behind the last instruction.
+    pub(crate) end_rip: u64,
+    /// Bytes covered.
+    pub(crate) len: u32,
+    /// The bytes it was decoded from.
+    pub(crate) source: Box<[u8]>,
+    /// First page.
+    pub(crate) page: CodePage,
+    /// Version of the first page when the bytes were read.
+    pub(crate) seen: std::cell::Cell<u32>,
+    /// Guest-physical address of the second page, for an instruction that straddles.
+    pub(crate) second: Option<(CodePage, u32)>,
+}
+
+/// Identity of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BlockKey {
+    pub(crate) gpa: u64,
+    pub(crate) la: u64,
+    pub(crate) rip: u64,
+    pub(crate) mode: u32,
+}
+
+/// A reference to a block of the cache; valid until [`BlockCache::clear`] and the next [`BlockCache::collect`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockRef(NonNull<Block>);
+
+impl BlockRef {
+    /// The block.
+    #[inline(always)]
+    pub(crate) fn get<'a>(self) -> &'a Block {
+        // SAFETY: blocks are freed in `collect` only, which the run loop calls when it holds no reference.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// Slots of the jump cache.
+const JUMP_SLOTS: usize = 8192;
+/// Blocks after which the cache starts anew.
+const MAX_BLOCKS: usize = 100_000;
+
+#[derive(Clone, Copy)]
+struct Jump {
+    la: u64,
+    key: u64,
+    block: Option<BlockRef>,
+}
+
+/// All blocks of a processor and the direct-mapped cache in front.
+pub(crate) struct BlockCache {
+    jumps: Box<[Jump]>,
+    map: FxHashMap<BlockKey, BlockRef>,
+    dead: Vec<BlockRef>,
+}
+
+// SAFETY: the references are owned by this cache; raw host pointers are addresses of guest memory.
+unsafe impl Send for BlockCache {}
+
+impl std::fmt::Debug for BlockCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BlockCache {{ blocks: {} }}", self.map.len())
+    }
+}
+
+#[inline(always)]
+fn jump_slot(la: u64) -> usize {
+    ((la ^ (la >> 13)) as usize) & (JUMP_SLOTS - 1)
+}
+
+impl BlockCache {
+    pub(crate) fn new() -> BlockCache {
+        BlockCache {
+            jumps: vec![Jump { la: 0, key: u64::MAX, block: None }; JUMP_SLOTS].into_boxed_slice(),
+            map: FxHashMap::default(),
+            dead: Vec::new(),
+        }
+    }
+
+    /// Fast lookup; `key` holds generation, mode and privilege.
+    #[inline(always)]
+    pub(crate) fn jump(&self, la: u64, key: u64) -> Option<BlockRef> {
+        let j = &self.jumps[jump_slot(la)];
+        if j.la == la
+            && j.key == key
+            && let Some(b) = j.block
+        {
+            let blk = b.get();
+            if host::version(blk.page.code) == blk.seen.get() {
+                return Some(b);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn enter_jump(&mut self, la: u64, key: u64, block: BlockRef) {
+        self.jumps[jump_slot(la)] = Jump { la, key, block: Some(block) };
+    }
+
+    /// Lookup by identity.
+    pub(crate) fn find(&self, key: &BlockKey) -> Option<BlockRef> {
+        self.map.get(key).copied()
+    }
+
+    /// Adds or replaces a block.
+    pub(crate) fn insert(&mut self, key: BlockKey, block: Block) -> BlockRef {
+        if self.map.len() >= MAX_BLOCKS {
+            self.clear();
+        }
+        let r = BlockRef(NonNull::from(Box::leak(Box::new(block))));
+        if let Some(old) = self.map.insert(key, r) {
+            self.dead.push(old);
+            for j in &mut self.jumps {
+                if j.block.is_some_and(|b| b.0 == old.0) {
+                    *j = Jump { la: 0, key: u64::MAX, block: None };
+                }
+            }
+        }
+        r
+    }
+
+    /// Keeps a block that is not to be found again until the next collection.
+    pub(crate) fn transient(&mut self, block: Block) -> BlockRef {
+        let r = BlockRef(NonNull::from(Box::leak(Box::new(block))));
+        self.dead.push(r);
+        r
+    }
+
+    /// Forgets every block.
+    pub(crate) fn clear(&mut self) {
+        self.dead.extend(self.map.drain().map(|(_, b)| b));
+        self.jumps.fill(Jump { la: 0, key: u64::MAX, block: None });
+    }
+
+    /// Frees forgotten blocks; no [`BlockRef`] to one of them may be in use.
+    #[inline]
+    pub(crate) fn collect(&mut self) {
+        if !self.dead.is_empty() {
+            self.collect_slow();
+        }
+    }
+
+    #[cold]
+    fn collect_slow(&mut self) {
+        for b in self.dead.drain(..) {
+            // SAFETY: `b` came from `Box::leak`, left the map and the jump cache, and is in `dead` once.
+            drop(unsafe { Box::from_raw(b.0.as_ptr()) });
+        }
+    }
+}
+
+impl Drop for BlockCache {
+    fn drop(&mut self) {
+        self.clear();
+        self.collect();
+    }
+}

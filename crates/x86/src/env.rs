@@ -1,0 +1,178 @@
+//! What a processor needs from its surroundings: memory, interrupts, time, randomness.
+//!
+//! The owner implements [`Env`] once per processor and hands it to [`crate::Cpu::new`]. None of its
+//! methods is on the path of an ordinary instruction: pages are cached in the TLB, events are announced
+//! through the poll word.
+
+use std::any::Any;
+use std::sync::atomic::AtomicU32;
+
+/// A page of guest-physical memory as [`Env::page`] describes it.
+///
+/// `host` and `code` must stay valid until [`crate::Cpu::flush_map`] has been called on the processor that asked.
+#[derive(Clone, Copy, Debug)]
+pub struct RamPage {
+    /// Host address of the page's first byte.
+    pub host: *mut u8,
+    /// Data reads allowed.
+    pub read: bool,
+    /// Data writes allowed.
+    pub write: bool,
+    /// Instruction fetches allowed.
+    pub exec: bool,
+    /// Writes must go through [`Env::wrote`] (dirty tracking armed); the TLB then keeps no write entry until the
+    /// environment reports the page without this flag.
+    pub notify: bool,
+    /// Code state of the page: bit 0 = some processor has decoded code from it, upper bits = version, bumped by 2
+    /// after each write to a page with bit 0 set.
+    pub code: *const AtomicU32,
+}
+
+/// Answer of [`Env::page`].
+#[derive(Clone, Copy, Debug)]
+pub enum Page {
+    /// Ordinary memory.
+    Ram(RamPage),
+    /// The local APIC's register page.
+    Apic,
+    /// Nothing mapped: exits, or goes to the emulation bus.
+    Unmapped,
+}
+
+/// What [`Env::poll`] wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// Go on.
+    Continue,
+    /// Return [`crate::CpuExit::Stopped`].
+    Stop,
+}
+
+/// Interrupt lines as seen at an instruction boundary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// An NMI is pending.
+    pub nmi: bool,
+    /// Highest deliverable external interrupt (priority above PPR), not yet acknowledged.
+    pub interrupt: Option<u8>,
+}
+
+/// Result of an access to an environment-owned MSR or APIC register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect<T> {
+    /// Done.
+    Done(T),
+    /// Done, and leave to the owner afterwards with [`crate::CpuExit::Env`] (RIP at the next instruction).
+    DoneExit(T, u32, u64),
+    /// #GP(0).
+    Fault,
+    /// Leave to the owner with [`crate::CpuExit::Msr`], nothing done.
+    Exit,
+}
+
+/// Which instructions exit, and what CPUID says: the owner's decisions, asked on slow paths only.
+#[derive(Clone, Debug, Default)]
+pub struct Intercepts {
+    /// Exceptions to intercept, a bit per vector.
+    pub exceptions: u64,
+    /// RDTSC and RDTSCP exit.
+    pub rdtsc: bool,
+    /// VMCALL and VMMCALL exit (they raise #UD otherwise).
+    pub hypercall: bool,
+    /// CPUID exits.
+    pub cpuid: bool,
+    /// If not empty, only these CPUID functions exit.
+    pub cpuid_list: Vec<u32>,
+}
+
+/// Bus for instructions that touch unmapped memory or ports while [`crate::Cpu::emulate_one`] runs.
+pub trait EmulationBus {
+    /// Reads device memory. Never crosses a page.
+    fn mmio_read(&mut self, gpa: u64, data: &mut [u8]);
+    /// Writes device memory. Never crosses a page.
+    fn mmio_write(&mut self, gpa: u64, data: &[u8]);
+    /// Reads a port (1, 2 or 4 bytes).
+    fn io_read(&mut self, port: u16, size: u8) -> u32;
+    /// Writes a port.
+    fn io_write(&mut self, port: u16, size: u8, value: u32);
+}
+
+/// The surroundings of one processor.
+pub trait Env: Send {
+    /// Looks up a guest-physical page (`gpa` is page-aligned).
+    fn page(&mut self, gpa: u64) -> Page;
+
+    /// Marks a page as holding decoded code and makes sure that no processor keeps a write TLB entry for it.
+    /// May block until the others have acknowledged; called before the bytes are read.
+    fn protect_code(&mut self, gpa: u64);
+
+    /// A write of `len` bytes at `gpa` was just performed to a page with `notify` set (dirty tracking).
+    fn wrote(&mut self, gpa: u64, len: u64);
+
+    /// Called at a boundary when the poll word's bit 0 was set (already cleared): handle mailbox requests. The
+    /// processor's TLB must be flushed through the returned flags.
+    fn poll(&mut self) -> PollResult;
+
+    /// Interrupt lines now.
+    fn lines(&mut self) -> Lines;
+
+    /// The interrupt `vector` is being delivered (IRR to ISR).
+    fn acknowledge(&mut self, vector: u8);
+
+    /// The NMI is being delivered.
+    fn acknowledge_nmi(&mut self);
+
+    /// Guest TSC at `icount` retired instructions.
+    fn tsc(&mut self, icount: u64) -> u64;
+
+    /// The guest wrote its TSC (IA32_TIME_STAMP_COUNTER).
+    fn set_tsc(&mut self, icount: u64, value: u64);
+
+    /// A random word for RDRAND and RDSEED.
+    fn random(&mut self) -> u64;
+
+    /// Reads an APIC register by page offset (xAPIC MMIO, aligned 32 bits).
+    fn apic_read(&mut self, offset: u32, icount: u64) -> u32;
+
+    /// Writes an APIC register by page offset. `Fault` and `Exit` are ignored here.
+    fn apic_write(&mut self, offset: u32, value: u32, icount: u64) -> Effect<()>;
+
+    /// Task priority (CR8 = TPR\[7:4\]), whole 8-bit TPR.
+    fn tpr(&mut self) -> u8;
+
+    /// Sets the task priority.
+    fn set_tpr(&mut self, tpr: u8);
+
+    /// RDMSR of an MSR; `None` = the processor's own implementation decides, and if it has none #GP.
+    /// Asked for every RDMSR before the processor looks itself.
+    fn rdmsr(&mut self, index: u32, icount: u64) -> Option<Effect<u64>>;
+
+    /// WRMSR, as [`Env::rdmsr`].
+    fn wrmsr(&mut self, index: u32, value: u64, icount: u64) -> Option<Effect<()>>;
+
+    /// RDMSR of an MSR that nobody implements: exit, fault or a value.
+    fn unknown_rdmsr(&mut self, index: u32) -> Effect<u64>;
+
+    /// WRMSR of an MSR that nobody implements.
+    fn unknown_wrmsr(&mut self, index: u32, value: u64) -> Effect<()>;
+
+    /// Runs `f` while no other processor executes guest code (locked accesses that cross pages).
+    fn exclusive(&mut self, f: &mut dyn FnMut());
+
+    /// PAUSE was executed many times in a row: yield the host CPU.
+    fn pause(&mut self);
+
+    /// For the owner to get its own type back.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+/// What [`Env::poll`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollResult {
+    /// Go on or stop.
+    pub poll: Poll,
+    /// Drop every cached translation and all decoded blocks (the memory map changed).
+    pub flush_map: bool,
+    /// Drop write entries (a page became a code page or dirty tracking was re-armed).
+    pub flush_writes: bool,
+}

@@ -1,0 +1,449 @@
+//! Raw access to host memory behind guest pages.
+//!
+//! The memory belongs to the embedding program, which may take it away at any moment (PROT_NONE, a truncated
+//! file). On x86-64 hosts every access is one assembler instruction with an entry in an exception table:
+//! when the host faults there, the owner's signal handler asks [`fixup`] for the address to resume at, and
+//! the access returns `None` instead of killing the process.
+#![expect(
+    unsafe_code,
+    reason = "guest memory is arbitrary host memory; this is the one place that touches it"
+)]
+
+use crate::op::Word;
+
+/// Bytes a bulk operation moved before it hit an inaccessible host page, as an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostFault;
+
+#[cfg(target_arch = "x86_64")]
+mod imp {
+    use std::arch::asm;
+
+    #[repr(C)]
+    struct Entry {
+        insn: i32,
+        fix: i32,
+    }
+
+    unsafe extern "C" {
+        static __start_owhp_ex: [Entry; 0];
+        static __stop_owhp_ex: [Entry; 0];
+    }
+
+    /// Resume address for a host fault at `pc`, if `pc` is one of our access instructions.
+    pub fn fixup(pc: usize) -> Option<usize> {
+        // SAFETY: the linker defines both symbols around the contiguous section; `Entry` has no padding.
+        let (start, stop) = unsafe {
+            ((&raw const __start_owhp_ex).cast::<Entry>(), (&raw const __stop_owhp_ex).cast::<Entry>())
+        };
+        let mut p = start;
+        while p < stop {
+            // SAFETY: `p` lies between the section's start and stop.
+            let e = unsafe { &*p };
+            let here = &raw const e.insn as usize;
+            if here.wrapping_add_signed(e.insn as isize) == pc {
+                let here = &raw const e.fix as usize;
+                return Some(here.wrapping_add_signed(e.fix as isize));
+            }
+            // SAFETY: stays within or one past the section.
+            p = unsafe { p.add(1) };
+        }
+        None
+    }
+
+    macro_rules! guarded {
+        ($body:literal, $($ops:tt)*) => {
+            asm!(
+                concat!("2: ", $body),
+                "3:",
+                ".pushsection .text.owhp_fix,\"ax\"",
+                "4: mov {fault:e}, 1",
+                "jmp 3b",
+                ".popsection",
+                ".pushsection owhp_ex,\"aR\"",
+                ".balign 4",
+                ".long 2b - .",
+                ".long 4b - .",
+                ".popsection",
+                $($ops)*
+            )
+        };
+    }
+
+    /// Loads `T::BITS` from `p`.
+    ///
+    /// # Safety
+    /// `p` points into a host range that the owner mapped for the guest (it may be inaccessible).
+    #[inline(always)]
+    pub unsafe fn load<const BITS: u32>(p: usize) -> Option<u64> {
+        let mut fault: u32 = 0;
+        let v: u64;
+        // SAFETY: a load of BITS bits from guest memory; a host fault resumes at the fix-up and sets `fault`.
+        unsafe {
+            match BITS {
+                8 => {
+                    guarded!("movzx {v:e}, byte ptr [{p}]", v = out(reg) v, p = in(reg) p, fault = inout(reg) fault, options(nostack, preserves_flags))
+                }
+                16 => {
+                    guarded!("movzx {v:e}, word ptr [{p}]", v = out(reg) v, p = in(reg) p, fault = inout(reg) fault, options(nostack, preserves_flags))
+                }
+                32 => {
+                    guarded!("mov {v:e}, dword ptr [{p}]", v = out(reg) v, p = in(reg) p, fault = inout(reg) fault, options(nostack, preserves_flags))
+                }
+                _ => {
+                    guarded!("mov {v}, qword ptr [{p}]", v = out(reg) v, p = in(reg) p, fault = inout(reg) fault, options(nostack, preserves_flags))
+                }
+            }
+        }
+        if fault == 0 { Some(v) } else { None }
+    }
+
+    /// Stores `BITS` of `v` to `p`.
+    ///
+    /// # Safety
+    /// As [`load`].
+    #[inline(always)]
+    pub unsafe fn store<const BITS: u32>(p: usize, v: u64) -> Option<()> {
+        let mut fault: u32 = 0;
+        // SAFETY: a store of BITS bits to guest memory; a host fault resumes at the fix-up and sets `fault`.
+        unsafe {
+            match BITS {
+                8 => {
+                    guarded!("mov byte ptr [{p}], {v}", v = in(reg_byte) v as u8, p = in(reg) p, fault = inout(reg) fault, options(nostack, preserves_flags))
+                }
+                16 => {
+                    guarded!("mov word ptr [{p}], {v:x}", v = in(reg) v, p = in(reg) p, fault = inout(reg) fault, options(nostack, preserves_flags))
+                }
+                32 => {
+                    guarded!("mov dword ptr [{p}], {v:e}", v = in(reg) v, p = in(reg) p, fault = inout(reg) fault, options(nostack, preserves_flags))
+                }
+                _ => {
+                    guarded!("mov qword ptr [{p}], {v}", v = in(reg) v, p = in(reg) p, fault = inout(reg) fault, options(nostack, preserves_flags))
+                }
+            }
+        }
+        if fault == 0 { Some(()) } else { None }
+    }
+
+    /// LOCK CMPXCHG: returns the old value (equal to `old` on success).
+    ///
+    /// # Safety
+    /// As [`load`].
+    #[inline(always)]
+    pub unsafe fn cmpxchg<const BITS: u32>(p: usize, old: u64, new: u64) -> Option<u64> {
+        let mut fault: u32 = 0;
+        let mut a = old;
+        // SAFETY: an atomic compare-exchange of BITS bits in guest memory; host faults set `fault`.
+        unsafe {
+            match BITS {
+                8 => {
+                    guarded!("lock cmpxchg byte ptr [{p}], {n}", n = in(reg_byte) new as u8, p = in(reg) p, fault = inout(reg) fault, inout("rax") a, options(nostack))
+                }
+                16 => {
+                    guarded!("lock cmpxchg word ptr [{p}], {n:x}", n = in(reg) new, p = in(reg) p, fault = inout(reg) fault, inout("rax") a, options(nostack))
+                }
+                32 => {
+                    guarded!("lock cmpxchg dword ptr [{p}], {n:e}", n = in(reg) new, p = in(reg) p, fault = inout(reg) fault, inout("rax") a, options(nostack))
+                }
+                _ => {
+                    guarded!("lock cmpxchg qword ptr [{p}], {n}", n = in(reg) new, p = in(reg) p, fault = inout(reg) fault, inout("rax") a, options(nostack))
+                }
+            }
+        }
+        if fault == 0 { Some(if BITS == 64 { a } else { a & ((1 << (BITS & 63)) - 1) }) } else { None }
+    }
+
+    /// LOCK CMPXCHG16B: returns the old value.
+    ///
+    /// # Safety
+    /// As [`load`]; `p` is 16-byte aligned.
+    #[inline]
+    pub unsafe fn cmpxchg16(p: usize, old: u128, new: u128) -> Option<u128> {
+        let mut fault: u32 = 0;
+        let (mut lo, mut hi) = (old as u64, (old >> 64) as u64);
+        // SAFETY: an aligned 16-byte atomic in guest memory; rbx is saved around it; host faults set `fault`.
+        unsafe {
+            asm!(
+                "xchg {nl}, rbx",
+                "2: lock cmpxchg16b [{p}]",
+                "3: xchg {nl}, rbx",
+                ".pushsection .text.owhp_fix,\"ax\"",
+                "4: mov {fault:e}, 1",
+                "jmp 3b",
+                ".popsection",
+                ".pushsection owhp_ex,\"aR\"",
+                ".balign 4",
+                ".long 2b - .",
+                ".long 4b - .",
+                ".popsection",
+                nl = inout(reg) new as u64 => _,
+                p = in(reg) p,
+                fault = inout(reg) fault,
+                inout("rax") lo,
+                inout("rdx") hi,
+                in("rcx") (new >> 64) as u64,
+                options(nostack)
+            );
+        }
+        if fault == 0 { Some(u128::from(lo) | u128::from(hi) << 64) } else { None }
+    }
+
+    /// REP MOVSB of host memory; returns the bytes left when the host faulted (0 = all done).
+    ///
+    /// # Safety
+    /// Both ranges are guest memory or memory of our own.
+    #[inline]
+    pub unsafe fn copy(dst: usize, src: usize, len: usize) -> usize {
+        let mut fault: u32 = 0;
+        let left: usize;
+        // SAFETY: a forward byte copy; a fault stops with the remaining count in rcx.
+        unsafe {
+            guarded!("rep movsb", fault = inout(reg) fault, inout("rcx") len => left, inout("rdi") dst => _, inout("rsi") src => _, options(nostack, preserves_flags));
+        }
+        if fault == 0 { 0 } else { left.max(1) }
+    }
+
+    /// REP STOSB.
+    ///
+    /// # Safety
+    /// The range is guest memory.
+    #[inline]
+    pub unsafe fn fill(dst: usize, byte: u8, len: usize) -> usize {
+        let mut fault: u32 = 0;
+        let left: usize;
+        // SAFETY: a forward byte fill; a fault stops with the remaining count in rcx.
+        unsafe {
+            guarded!("rep stosb", fault = inout(reg) fault, inout("rcx") len => left, inout("rdi") dst => _, in("al") byte, options(nostack, preserves_flags));
+        }
+        if fault == 0 { 0 } else { left.max(1) }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod imp {
+    use std::sync::atomic::*;
+
+    /// No access can be recovered on this host.
+    pub fn fixup(_pc: usize) -> Option<usize> {
+        None
+    }
+
+    /// Loads.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of the width.
+    pub unsafe fn load<const BITS: u32>(p: usize) -> Option<u64> {
+        // SAFETY: the caller's duty.
+        Some(unsafe {
+            match BITS {
+                8 => (p as *const u8).read_volatile().into(),
+                16 => u16::from_le((p as *const u16).read_unaligned()).into(),
+                32 => u32::from_le((p as *const u32).read_unaligned()).into(),
+                _ => u64::from_le((p as *const u64).read_unaligned()),
+            }
+        })
+    }
+
+    /// Stores.
+    ///
+    /// # Safety
+    /// `p` is valid for writes of the width.
+    pub unsafe fn store<const BITS: u32>(p: usize, v: u64) -> Option<()> {
+        // SAFETY: the caller's duty.
+        unsafe {
+            match BITS {
+                8 => (p as *mut u8).write_volatile(v as u8),
+                16 => (p as *mut u16).write_unaligned((v as u16).to_le()),
+                32 => (p as *mut u32).write_unaligned((v as u32).to_le()),
+                _ => (p as *mut u64).write_unaligned(v.to_le()),
+            }
+        }
+        Some(())
+    }
+
+    /// Compare-exchange.
+    ///
+    /// # Safety
+    /// `p` is valid for the width; misaligned addresses are not atomic on this host.
+    pub unsafe fn cmpxchg<const BITS: u32>(p: usize, old: u64, new: u64) -> Option<u64> {
+        // SAFETY: the caller's duty.
+        unsafe {
+            if p % (BITS as usize / 8) != 0 {
+                let cur = load::<BITS>(p)?;
+                if cur == old {
+                    store::<BITS>(p, new)?;
+                }
+                return Some(cur);
+            }
+            Some(match BITS {
+                8 => match AtomicU8::from_ptr(p as *mut u8).compare_exchange(
+                    old as u8,
+                    new as u8,
+                    Ordering::SeqCst,
+                    Ordering::SeqCst,
+                ) {
+                    Ok(v) | Err(v) => v.into(),
+                },
+                16 => match AtomicU16::from_ptr(p as *mut u16).compare_exchange(
+                    old as u16,
+                    new as u16,
+                    Ordering::SeqCst,
+                    Ordering::SeqCst,
+                ) {
+                    Ok(v) | Err(v) => v.into(),
+                },
+                32 => match AtomicU32::from_ptr(p as *mut u32).compare_exchange(
+                    old as u32,
+                    new as u32,
+                    Ordering::SeqCst,
+                    Ordering::SeqCst,
+                ) {
+                    Ok(v) | Err(v) => v.into(),
+                },
+                _ => match AtomicU64::from_ptr(p as *mut u64).compare_exchange(
+                    old,
+                    new,
+                    Ordering::SeqCst,
+                    Ordering::SeqCst,
+                ) {
+                    Ok(v) | Err(v) => v,
+                },
+            })
+        }
+    }
+
+    /// 16-byte compare-exchange, not atomic against other processors on this host.
+    ///
+    /// # Safety
+    /// As [`load`].
+    pub unsafe fn cmpxchg16(p: usize, old: u128, new: u128) -> Option<u128> {
+        // SAFETY: the caller's duty.
+        unsafe {
+            let cur = u128::from(load::<64>(p)?) | u128::from(load::<64>(p + 8)?) << 64;
+            if cur == old {
+                store::<64>(p, new as u64)?;
+                store::<64>(p + 8, (new >> 64) as u64)?;
+            }
+            Some(cur)
+        }
+    }
+
+    /// Copies bytes forward.
+    ///
+    /// # Safety
+    /// Both ranges are valid.
+    pub unsafe fn copy(dst: usize, src: usize, len: usize) -> usize {
+        for i in 0..len {
+            // SAFETY: the caller's duty.
+            unsafe { (dst as *mut u8).add(i).write_volatile((src as *const u8).add(i).read_volatile()) };
+        }
+        0
+    }
+
+    /// Fills bytes.
+    ///
+    /// # Safety
+    /// The range is valid.
+    pub unsafe fn fill(dst: usize, byte: u8, len: usize) -> usize {
+        for i in 0..len {
+            // SAFETY: the caller's duty.
+            unsafe { (dst as *mut u8).add(i).write_volatile(byte) };
+        }
+        0
+    }
+}
+
+pub use imp::fixup;
+
+/// Loads a word from a host address inside a guest page; `None` when the host page is inaccessible.
+#[inline(always)]
+pub(crate) fn load<T: Word>(p: u64) -> Option<T> {
+    // SAFETY: callers pass addresses from TLB entries, which the environment vouches for.
+    unsafe {
+        match T::BITS {
+            8 => imp::load::<8>(p as usize),
+            16 => imp::load::<16>(p as usize),
+            32 => imp::load::<32>(p as usize),
+            _ => imp::load::<64>(p as usize),
+        }
+    }
+    .map(T::from_u64)
+}
+
+/// Stores a word; `None` when the host page is inaccessible.
+#[inline(always)]
+pub(crate) fn store<T: Word>(p: u64, v: T) -> Option<()> {
+    // SAFETY: as `load`.
+    unsafe {
+        match T::BITS {
+            8 => imp::store::<8>(p as usize, v.to_u64()),
+            16 => imp::store::<16>(p as usize, v.to_u64()),
+            32 => imp::store::<32>(p as usize, v.to_u64()),
+            _ => imp::store::<64>(p as usize, v.to_u64()),
+        }
+    }
+}
+
+/// Atomic compare-exchange; returns the old value.
+#[inline(always)]
+pub(crate) fn cmpxchg<T: Word>(p: u64, old: T, new: T) -> Option<T> {
+    // SAFETY: as `load`.
+    unsafe {
+        match T::BITS {
+            8 => imp::cmpxchg::<8>(p as usize, old.to_u64(), new.to_u64()),
+            16 => imp::cmpxchg::<16>(p as usize, old.to_u64(), new.to_u64()),
+            32 => imp::cmpxchg::<32>(p as usize, old.to_u64(), new.to_u64()),
+            _ => imp::cmpxchg::<64>(p as usize, old.to_u64(), new.to_u64()),
+        }
+    }
+    .map(T::from_u64)
+}
+
+/// Atomic 16-byte compare-exchange of an aligned address.
+#[inline]
+pub(crate) fn cmpxchg16(p: u64, old: u128, new: u128) -> Option<u128> {
+    // SAFETY: as `load`; the caller checked alignment.
+    unsafe { imp::cmpxchg16(p as usize, old, new) }
+}
+
+/// Copies between guest pages, forward by bytes; returns the bytes left (0 = done).
+#[inline]
+pub(crate) fn copy(dst: u64, src: u64, len: usize) -> usize {
+    // SAFETY: both lie in guest pages held by the TLB.
+    unsafe { imp::copy(dst as usize, src as usize, len) }
+}
+
+/// Fills guest memory; returns the bytes left (0 = done).
+#[inline]
+pub(crate) fn fill(dst: u64, byte: u8, len: usize) -> usize {
+    // SAFETY: lies in a guest page held by the TLB.
+    unsafe { imp::fill(dst as usize, byte, len) }
+}
+
+/// Copies guest memory into a buffer; false when the host page is inaccessible.
+#[inline]
+pub(crate) fn load_bytes(p: u64, buf: &mut [u8]) -> bool {
+    // SAFETY: the source is guest memory, the destination our own buffer of that length.
+    unsafe { imp::copy(buf.as_mut_ptr() as usize, p as usize, buf.len()) == 0 }
+}
+
+/// Copies a buffer into guest memory; false when the host page is inaccessible.
+#[inline]
+pub(crate) fn store_bytes(p: u64, buf: &[u8]) -> bool {
+    // SAFETY: the destination is guest memory, the source our own buffer.
+    unsafe { imp::copy(p as usize, buf.as_ptr() as usize, buf.len()) == 0 }
+}
+
+/// Reads a code-version word that the environment vouches for.
+#[inline(always)]
+pub(crate) fn version(p: *const std::sync::atomic::AtomicU32) -> u32 {
+    // SAFETY: the environment keeps the word alive until `flush_map`.
+    unsafe { &*p }.load(std::sync::atomic::Ordering::Acquire)
+}
+
+/// Bumps a code-version word after a write.
+#[inline]
+pub(crate) fn bump(p: *const std::sync::atomic::AtomicU32) {
+    // SAFETY: as `version`.
+    unsafe { &*p }.fetch_add(2, std::sync::atomic::Ordering::AcqRel);
+}

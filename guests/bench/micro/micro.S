@@ -9,7 +9,8 @@
         .set END_PORT, 0xF4
         .set KIND_INSTRUCTIONS, 0               // UNITS counts instructions
         .set KIND_BYTES, 1                      // UNITS counts bytes moved
-        .set KIND_EXITS, 2                      // UNITS counts exits; SKIP is the length of the exiting instruction
+        .set KIND_EXITS, 2                      // SKIP: from the RIP of the exit to the next instruction
+        .set KIND_CANCEL, 3                     // never ends and never exits by itself
 
         .text
         .ascii "OWHPBNCH"
@@ -35,8 +36,8 @@ table:
         row exit_mmio_read, 1, KIND_EXITS, 3, "mmio-read"
         row exit_msr, 1, KIND_EXITS, 2, "msr"
         row exit_cpuid, 1, KIND_EXITS, 2, "cpuid"
-        row exit_halt, 1, KIND_EXITS, 1, "hlt"
-        row spin, 0, KIND_EXITS, 0, "cancel"
+        row exit_halt, 1, KIND_EXITS, 0, "hlt"
+        row spin, 0, KIND_CANCEL, 0, "cancel"
         .quad 0
 
 finish:

@@ -1,0 +1,120 @@
+//! Laying figures out as tables on standard output.
+
+use crate::guest::Competitor;
+use crate::guest::Results;
+use crate::guest::Workload;
+use crate::micro::ClassResult;
+use crate::micro::ExitResult;
+use crate::micro::Unit;
+use crate::samples::Samples;
+use crate::samples::geometric_mean;
+
+/// Says where the figures come from.
+pub(crate) fn print_host() {
+    let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = information
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("unknown processor", |rest| rest.trim_start_matches([' ', '\t', ':']));
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("host: {model}, {count} processors");
+}
+
+/// Instructions per second by class.
+pub(crate) fn print_classes(results: &[ClassResult]) {
+    println!("\nInstructions by class (one processor, in process)");
+    println!("  {:<12} {:>12} {:>12}", "class", "best", "median");
+    for result in results {
+        let unit = match result.unit {
+            Unit::Instructions => "M/s",
+            Unit::Bytes => "MB/s",
+        };
+        let rate = |seconds: Option<f64>| number(seconds.map(|s| result.amount / s * 1e-6), 1);
+        let (best, median) = (rate(result.seconds.min()), rate(result.seconds.median()));
+        println!("  {:<12} {best:>12} {median:>12} {unit}", result.name);
+    }
+    let rates: Vec<f64> = results
+        .iter()
+        .filter(|r| r.unit == Unit::Instructions)
+        .filter_map(|r| Some(r.amount / r.seconds.min()? * 1e-6))
+        .collect();
+    println!("  {:<12} {:>12} {:>12} M/s", "geomean", number(geometric_mean(&rates), 1), "");
+}
+
+/// Exit round trips by kind.
+pub(crate) fn print_exits(results: &[ExitResult]) {
+    println!("\nExit round trip (run, answer by register writes, run; Rust API)");
+    println!("  {:<12} {:>12} {:>12}", "kind", "best", "median");
+    for result in results {
+        let best = number(result.nanoseconds.min(), 0);
+        let median = number(result.nanoseconds.median(), 0);
+        println!("  {:<12} {best:>12} {median:>12} ns", result.name);
+    }
+}
+
+/// Whole guests; false when something failed.
+pub(crate) fn print_guests(workloads: &[Workload], results: &Results) -> bool {
+    println!("\nWhole guests (one processor; least of all rounds in ms, median in brackets)");
+    println!(
+        "  {:<5} {:<8} {:>17} {:>17} {:>17} {:>9} {:>9}",
+        "", "", "native", "QEMU TCG", "openwhp", "TCG/ours", "ours/nat."
+    );
+    for workload in workloads {
+        print_workload(workload, results);
+    }
+    for note in &results.notes {
+        println!("  note: {note}");
+    }
+    for failure in &results.failures {
+        println!("  FAILED: {failure}");
+    }
+    results.failures.is_empty()
+}
+
+fn print_workload(workload: &Workload, results: &Results) {
+    let mut to_tcg = Vec::new();
+    let mut to_native = Vec::new();
+    for name in workload.names {
+        let native = results.times(Competitor::Native, name);
+        let tcg = results.best_tcg(name);
+        let ours = results.times(Competitor::OpenWhp, name);
+        let against_tcg = ratio(tcg, ours);
+        let against_native = ratio(ours, native);
+        to_tcg.extend(against_tcg);
+        to_native.extend(against_native);
+        println!(
+            "  {:<5} {name:<8} {:>17} {:>17} {:>17} {:>9} {:>9}",
+            workload.title,
+            milliseconds(native),
+            milliseconds(tcg),
+            milliseconds(ours),
+            number(against_tcg, 3),
+            number(against_native, 1)
+        );
+    }
+    if workload.names.len() > 1 {
+        println!(
+            "  {:<5} {:<8} {:>53} {:>9} {:>9}",
+            workload.title,
+            "geomean",
+            "",
+            number(geometric_mean(&to_tcg), 3),
+            number(geometric_mean(&to_native), 1)
+        );
+    }
+}
+
+fn ratio(above: Option<&Samples>, below: Option<&Samples>) -> Option<f64> {
+    Some(above?.min()? / below?.min()?)
+}
+
+fn milliseconds(samples: Option<&Samples>) -> String {
+    match samples.and_then(|s| Some((s.min()?, s.median()?))) {
+        Some((min, median)) => format!("{:.1} [{:.1}]", min * 1e3, median * 1e3),
+        None => "-".to_owned(),
+    }
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".to_owned(), |v| format!("{v:.digits$}"))
+}

@@ -29,6 +29,8 @@ pub mod mem;
 pub mod model;
 pub mod op;
 pub mod state;
+#[doc(hidden)]
+pub mod testing;
 
 mod block;
 mod bus;

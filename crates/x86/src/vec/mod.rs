@@ -1,5 +1,11 @@
 //! x87, MMX, SSE, AVX and AVX-512.
 
+mod arena;
+mod features;
+
+pub use features::VectorFeatures;
+pub use features::host_vector_features;
+
 use crate::cpu::Cpu;
 use crate::decode::Ctx;
 use crate::decode::Lowered;
@@ -13,6 +19,11 @@ pub(crate) struct Native {}
 impl Native {
     pub(crate) fn new() -> Native {
         Native {}
+    }
+
+    /// Whether the host runs vector instructions for us.
+    pub(crate) fn available() -> bool {
+        arena::available()
     }
 }
 

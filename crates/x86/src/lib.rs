@@ -36,9 +36,10 @@ mod block;
 mod bus;
 mod decode;
 mod exec;
+mod host;
 mod int;
 mod sys;
-mod vec;
+pub mod vec;
 
 pub use cpu::Cpu;
 pub use cpu::Mode;

@@ -9,7 +9,6 @@ use crate::cpu::Cpu;
 use crate::exit::R;
 use crate::exit::Step;
 use crate::mem::Access;
-use crate::state::*;
 
 /// Executes one operation.
 pub type Handler = fn(&mut Cpu, &Op) -> Step;
@@ -26,9 +25,9 @@ pub struct Op {
     pub disp: u64,
     /// Mask of the effective address (address size).
     pub amask: u64,
-    /// Base register index, [`ZERO`] when absent.
+    /// Base register index, [`crate::state::ZERO`] when absent.
     pub base: u8,
-    /// Index register, [`ZERO`] when absent.
+    /// Index register, [`crate::state::ZERO`] when absent.
     pub index: u8,
     /// Log2 of the scale.
     pub scale: u8,
@@ -61,7 +60,7 @@ pub const SEG_CHECK: u8 = 0x08;
 /// Only add the segment base (FS and GS in 64-bit mode).
 pub const SEG_BASE: u8 = 0x10;
 
-/// State that instruction classes require; see [`VpState::deny`].
+/// State that instruction classes require; see [`crate::state::VpState::deny`].
 pub mod need {
     /// x87: #NM when CR0.EM or CR0.TS.
     pub const X87: u32 = 1 << 0;

@@ -216,7 +216,9 @@ impl Env for TestEnv {
 
 /// The model tests run on: everything offered.
 pub fn model() -> CpuModel {
-    CpuModel { phys_bits: 40, has_1g: true, xcr0_mask: 0xe7 }
+    let mut m = CpuModel::host(1_000_000_000);
+    m.phys_bits = 40;
+    m
 }
 
 /// A processor with memory.

@@ -3,6 +3,7 @@
 use super::Access;
 use super::VIEW_SLOW;
 use super::host;
+use super::tlb::slot;
 use super::walk::WalkError;
 use super::walk::WalkMode;
 use crate::cpu::Cpu;
@@ -511,6 +512,14 @@ impl Cpu {
     /// # Errors
     /// As [`Cpu::read`].
     pub fn read_sys<T: Word>(&mut self, la: u64) -> R<T> {
+        let at = self.wrap_la(la);
+        let v = &self.s.l1.view[0];
+        let i = slot(at);
+        if v.neg_tag_r[i].wrapping_add(at) <= 4096 - T::BYTES
+            && let Some(x) = host::load::<T>(at.wrapping_add(v.delta[i]))
+        {
+            return Ok(x);
+        }
         let mut b = [0u8; 8];
         self.read_who(la, &mut b[..T::BYTES as usize], DS as u8, Who::System, Access::Read)?;
         Ok(T::from_u64(u64::from_le_bytes(b)))
@@ -536,6 +545,56 @@ impl Cpu {
             self.locate(self.wrap_la(la.wrapping_add(n)), access, Who::System)?;
         }
         Ok(())
+    }
+
+    /// Locked update of one byte of a descriptor table, as the processor does implicitly.
+    ///
+    /// # Errors
+    /// As [`Cpu::read`].
+    pub(crate) fn update_sys(&mut self, la: u64, f: impl Fn(u8) -> u8) -> R<()> {
+        let la = self.wrap_la(la);
+        let loc = self.locate(la, Access::Write, Who::System)?;
+        if let Loc::Host { p, gpa, notify, code } = loc {
+            let Some(mut old) = host::load::<u8>(p) else { return self.inaccessible(gpa, la, Access::Read) };
+            loop {
+                match host::cmpxchg::<u8>(p, old, f(old)) {
+                    Some(v) if v == old => {
+                        self.wrote_page(gpa, 1, notify, code);
+                        return Ok(());
+                    }
+                    Some(v) => old = v,
+                    None => return self.inaccessible(gpa, la, Access::Write),
+                }
+            }
+        }
+        let mut b = [0u8; 1];
+        self.loc_read(loc, la, &mut b)?;
+        self.loc_write(loc, la, &[f(b[0])])
+    }
+
+    /// Writes a whole stack frame (at most 4096 bytes), all or nothing, with user rights when `user`.
+    ///
+    /// # Errors
+    /// As [`Cpu::read`].
+    pub(crate) fn write_frame(&mut self, la: u64, frame: &[u8], user: bool) -> R<()> {
+        let la = self.wrap_la(la);
+        if self.s.view == VIEW_SLOW {
+            self.note_data_access(la, frame.len() as u64, true);
+        } else {
+            let v = &self.s.l1.view[usize::from(user)];
+            let i = slot(la);
+            if frame.len() & 7 == 0 && v.neg_tag_w[i].wrapping_add(la) <= 4096 - frame.len() as u64 {
+                let p = la.wrapping_add(v.delta[i]);
+                let done = frame.chunks_exact(8).enumerate().all(|(n, c)| {
+                    let w = u64::from_le_bytes(c.try_into().unwrap_or_default());
+                    host::store::<u64>(p + n as u64 * 8, w).is_some()
+                });
+                if done {
+                    return Ok(());
+                }
+            }
+        }
+        self.write_who(la, frame, SS as u8, if user { Who::User } else { Who::System })
     }
 
     /// Pushes data onto the stack of a privilege level that is not current yet: user rights when `user`.

@@ -25,8 +25,6 @@ pub(crate) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
         .or_else(|| syscall::lower(i, op, c))
         .or_else(|| desc::lower(i, op, c))
         .or_else(|| cr::lower(i, op, c))
-        .or_else(|| msr::lower(i, op, c))
-        .or_else(|| cpuid::lower(i, op, c))
         .or_else(|| debug::lower(i, op, c))
         .or_else(|| io::lower(i, op, c))
         .or_else(|| misc::lower(i, op, c))

@@ -1,0 +1,154 @@
+//! The one table from errors to result codes.
+
+use std::borrow::Cow;
+
+use openwhp::AccessError;
+use openwhp::CreateError;
+use openwhp::EngineCreateError;
+use openwhp::InterruptError;
+use openwhp::MapError;
+use openwhp::PropertyError;
+use openwhp::RegisterError;
+use openwhp::RunError;
+use openwhp::SetupError;
+use openwhp::StateError;
+use openwhp::TimeError;
+use openwhp::VpError;
+use openwhp_abi::hresult::*;
+
+/// Why a call failed: the code for programs, the text for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    code: HRESULT,
+    text: Cow<'static, str>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: HRESULT, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, text: text.into() }
+    }
+
+    /// A bad argument.
+    pub(crate) fn invalid(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(E_INVALIDARG, text)
+    }
+
+    pub(crate) fn code(&self) -> HRESULT {
+        self.code
+    }
+
+    pub(crate) fn text(self) -> String {
+        self.text.into_owned()
+    }
+}
+
+/// Gives an error family its codes.
+macro_rules! codes {
+    ($($error:ident { $($pattern:pat => $code:expr,)* })*) => {
+        $(
+            impl From<$error> for Failure {
+                fn from(error: $error) -> Self {
+                    let code = match &error {
+                        $($pattern => $code,)*
+                        #[expect(clippy::allow_attributes, reason = "not every family is open")]
+                        #[allow(unreachable_patterns, reason = "families are open: a new variant is unexpected")]
+                        _ => E_UNEXPECTED,
+                    };
+                    Self::new(code, error.to_string())
+                }
+            }
+        )*
+    };
+}
+
+codes! {
+    CreateError {
+        CreateError::EngineNotAvailable { .. } => HRESULT_FROM_WIN32_ERROR_NOT_SUPPORTED,
+    }
+    PropertyError {
+        PropertyError::WriteOnly(_) => HRESULT_FROM_WIN32_ERROR_NOT_SUPPORTED,
+        PropertyError::NotChangeable(_) => E_INVALIDARG,
+        PropertyError::InvalidValue { .. } => E_INVALIDARG,
+        PropertyError::Running(_) => WHV_E_INVALID_VP_STATE,
+        PropertyError::Deleted => E_INVALIDARG,
+    }
+    SetupError {
+        SetupError::InvalidState => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+        SetupError::Missing(_) => WHV_E_INVALID_PARTITION_CONFIG,
+        SetupError::Conflict(_) => WHV_E_INVALID_PARTITION_CONFIG,
+        SetupError::UnsupportedFeatures { .. } => WHV_E_UNSUPPORTED_PROCESSOR_CONFIG,
+        SetupError::NoNestedVirtualization(_) => ERROR_HV_INVALID_PARAMETER,
+        SetupError::Engine(error) => engine_code(error),
+    }
+    MapError {
+        MapError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+        MapError::Misaligned { .. } => E_INVALIDARG,
+        MapError::Empty => E_INVALIDARG,
+        MapError::OutOfRange { .. } => E_INVALIDARG,
+        MapError::BadHostRange { .. } => E_INVALIDARG,
+        MapError::BadFlags(_) => E_INVALIDARG,
+        MapError::OutOfMemory => E_OUTOFMEMORY,
+    }
+    AccessError {
+        AccessError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+        AccessError::BadRange { .. } => E_INVALIDARG,
+        AccessError::BitmapTooSmall { .. } => WHV_E_INSUFFICIENT_BUFFER,
+        AccessError::NotFound { .. } => WHV_E_GPA_RANGE_NOT_FOUND,
+        AccessError::Denied { .. } => E_ACCESSDENIED,
+        AccessError::NotPinned { .. } => E_INVALIDARG,
+        AccessError::OutOfMemory => E_OUTOFMEMORY,
+    }
+    VpError {
+        VpError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+        VpError::Exists(_) => WHV_E_VP_ALREADY_EXISTS,
+        VpError::NotFound(_) => WHV_E_VP_DOES_NOT_EXIST,
+        VpError::BadIndex { .. } => E_INVALIDARG,
+        VpError::Running => WHV_E_INVALID_VP_STATE,
+        VpError::Deleted => WHV_E_VP_DOES_NOT_EXIST,
+        VpError::Engine(error) => engine_code(error),
+    }
+    RunError {
+        RunError::Running => WHV_E_INVALID_VP_STATE,
+        RunError::Deleted => WHV_E_VP_DOES_NOT_EXIST,
+        RunError::UndeliverableInterruption => WHV_E_INVALID_VP_STATE,
+    }
+    RegisterError {
+        RegisterError::UnknownName(_) => WHV_E_INVALID_VP_REGISTER_NAME,
+        RegisterError::NotAvailable(_) => ERROR_HV_INVALID_PARAMETER,
+        RegisterError::InvalidValue { .. } => ERROR_HV_INVALID_PARAMETER,
+        RegisterError::AccessDenied(_) => ERROR_HV_ACCESS_DENIED,
+        RegisterError::Running => WHV_E_INVALID_VP_STATE,
+        RegisterError::Deleted => WHV_E_VP_DOES_NOT_EXIST,
+        RegisterError::CountMismatch { .. } => E_UNEXPECTED,
+    }
+    StateError {
+        StateError::Running => WHV_E_INVALID_VP_STATE,
+        StateError::Deleted => WHV_E_VP_DOES_NOT_EXIST,
+        StateError::Size { .. } => E_INVALIDARG,
+        StateError::Malformed(_) => E_INVALIDARG,
+        StateError::NoApic => ERROR_HV_OPERATION_DENIED,
+    }
+    InterruptError {
+        InterruptError::NoApic(_) => ERROR_HV_OPERATION_DENIED,
+        InterruptError::ReservedVector(_) => ERROR_HV_INVALID_PARAMETER,
+        InterruptError::BadVector(_) => E_INVALIDARG,
+        InterruptError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+    }
+    TimeError {
+        TimeError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+        TimeError::Running => ERROR_HV_INVALID_VP_STATE,
+        TimeError::NotSuspended => ERROR_HV_INVALID_PARTITION_STATE,
+    }
+}
+
+fn engine_code(error: &EngineCreateError) -> HRESULT {
+    match error {
+        EngineCreateError::NotAvailable { .. } => WHV_E_UNSUPPORTED_PROCESSOR_CONFIG,
+        EngineCreateError::OutOfMemory { .. } => E_OUTOFMEMORY,
+        EngineCreateError::BadIndex { .. } => E_INVALIDARG,
+        _ => E_UNEXPECTED,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Virtual processors: creation, running, cancelling, translation, CPUID.
+
+#![expect(unsafe_code, reason = "exports C functions")]
+
+use std::ffi::c_void;
+use std::path::Path;
+
+use openwhp::Gva;
+use openwhp::Partition;
+use openwhp::TranslateFlags;
+use openwhp::VpIndex;
+use openwhp_abi::x64::*;
+use zerocopy::IntoBytes;
+
+use crate::boundary::Outcome;
+use crate::boundary::exports;
+use crate::error::Failure;
+use crate::exit;
+use crate::handles;
+
+/// An exit context must at least hold the reason.
+const SMALLEST_EXIT_CONTEXT: usize = 8;
+
+exports! {
+    /// Creates a processor in reset state.
+    fn WHvCreateVirtualProcessor(partition: WHV_PARTITION_HANDLE, vp_index: u32, flags: u32) {
+        let partition = handles::set_up(partition)?;
+        if flags != 0 {
+            return Err(Failure::invalid("a processor has no creation flags"));
+        }
+        create(&partition, vp_index)
+    }
+
+    /// Creates a processor in reset state, with properties.
+    fn WHvCreateVirtualProcessor2(
+        partition: WHV_PARTITION_HANDLE,
+        vp_index: u32,
+        properties: *const WHV_VIRTUAL_PROCESSOR_PROPERTY [count],
+        count: u32,
+    ) {
+        let partition = handles::set_up(partition)?;
+        for property in properties.required_unless_empty()?.iter() {
+            check_property(&property)?;
+        }
+        create(&partition, vp_index)
+    }
+
+    /// Deletes a processor.
+    fn WHvDeleteVirtualProcessor(partition: WHV_PARTITION_HANDLE, vp_index: u32) {
+        Ok(handles::set_up(partition)?.delete_vp(VpIndex(vp_index))?)
+    }
+
+    /// Runs a processor until an exit.
+    fn WHvRunVirtualProcessor(
+        partition: WHV_PARTITION_HANDLE,
+        vp_index: u32,
+        exit_context: *mut c_void [size],
+        size: u32,
+    ) {
+        let partition = handles::set_up(partition)?;
+        let exit_context = exit_context.required()?;
+        let processor = handles::processor(&partition, vp_index)?;
+        if exit_context.len() < SMALLEST_EXIT_CONTEXT {
+            return Err(Failure::invalid("the exit context has less than 8 bytes"));
+        }
+        exit_context.put_bytes(exit::layout(&processor.run()?).as_bytes());
+        Ok(())
+    }
+
+    /// Makes the current or the next run return with the cancel exit.
+    fn WHvCancelRunVirtualProcessor(partition: WHV_PARTITION_HANDLE, vp_index: u32, flags: u32) {
+        let partition = handles::set_up(partition)?;
+        if flags != 0 {
+            return Err(Failure::invalid("cancelling has no flags"));
+        }
+        handles::processor(&partition, vp_index)?.cancel();
+        Ok(())
+    }
+
+    /// Translates a linear address as the processor would now.
+    fn WHvTranslateGva(
+        partition: WHV_PARTITION_HANDLE,
+        vp_index: u32,
+        gva: u64,
+        flags: WHV_TRANSLATE_GVA_FLAGS,
+        result: *mut WHV_TRANSLATE_GVA_RESULT,
+        gpa: *mut u64,
+    ) {
+        let partition = handles::set_up(partition)?;
+        let (result, gpa) = (result.required()?, gpa.required()?);
+        let flags = TranslateFlags::from_bits(flags.0);
+        let flags = flags.ok_or_else(|| Failure::invalid("undefined translation flags"))?;
+        let translation = handles::processor(&partition, vp_index)?.translate_gva(Gva(gva), flags)?;
+        let code = WHV_TRANSLATE_GVA_RESULT_CODE(translation.result as u32);
+        result.set(WHV_TRANSLATE_GVA_RESULT { ResultCode: code, Reserved: 0 });
+        gpa.set(translation.gpa.0);
+        Ok(())
+    }
+
+    /// Says what CPUID gives on a processor now.
+    fn WHvGetVirtualProcessorCpuidOutput(
+        partition: WHV_PARTITION_HANDLE,
+        vp_index: u32,
+        eax: u32,
+        ecx: u32,
+        output: *mut WHV_CPUID_OUTPUT,
+    ) {
+        let partition = handles::set_up(partition)?;
+        let output = output.required()?;
+        let found = handles::processor(&partition, vp_index)?.cpuid(eax, ecx);
+        output.set(WHV_CPUID_OUTPUT { Eax: found.eax, Ebx: found.ebx, Ecx: found.ecx, Edx: found.edx });
+        Ok(())
+    }
+}
+
+fn create(partition: &Partition, index: u32) -> Outcome {
+    partition.create_vp(VpIndex(index))?;
+    Ok(())
+}
+
+/// The only property is a placement hint: the node must exist.
+fn check_property(property: &WHV_VIRTUAL_PROCESSOR_PROPERTY) -> Outcome {
+    if property.PropertyCode() != WHvVirtualProcessorPropertyCodeNumaNode {
+        let text = format!("processor property {} is not known", property.PropertyCode().0);
+        return Err(Failure::invalid(text));
+    }
+    let node = property.NumaNode();
+    if node == 0 || Path::new(&format!("/sys/devices/system/node/node{node}")).exists() {
+        return Ok(());
+    }
+    Err(Failure::invalid(format!("this machine has no NUMA node {node}")))
+}

@@ -123,7 +123,6 @@ pub struct Cpu {
     pub(crate) native: crate::vec::Native,
 }
 
-// SAFETY-free: every field is Send (raw code pages are addresses); asserted by a test.
 impl std::fmt::Debug for Cpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cpu").field("rip", &self.s.rip).field("cpl", &self.s.cpl).finish_non_exhaustive()
@@ -496,10 +495,10 @@ impl Cpu {
                 continue;
             }
             // Fast path: whole blocks.
-            let left = self.icount_limit.wrapping_sub(self.s.icount);
-            if left as i64 <= 0 {
+            if self.s.icount >= self.icount_limit {
                 return CpuExit::Limit;
             }
+            let left = self.icount_limit - self.s.icount;
             let la = self.cs_base.wrapping_add(self.s.rip);
             let found = self.blocks.jump(la, self.block_key);
             let b = match found {
@@ -544,6 +543,14 @@ impl Cpu {
                 Err(Trap) => true,
             };
             if trapped {
+                if self.trap == TrapKind::Retry {
+                    self.trap = TrapKind::None;
+                    if self.service_poll() == Poll::Stop {
+                        out = Err(CpuExit::Stopped);
+                        break;
+                    }
+                    continue;
+                }
                 if let Some(exit) = self.take_trap() {
                     out = Err(exit);
                 }
@@ -659,20 +666,8 @@ impl Cpu {
                 }
             }
         }
-        if self.poll.load(Ordering::Relaxed) != 0 {
-            self.poll.store(0, Ordering::SeqCst);
-            let p = self.env.poll();
-            if p.flush_map {
-                self.flush_map();
-                self.blocks.collect();
-            }
-            if p.flush_writes {
-                self.flush_writes();
-            }
-            self.attention |= attention::EVENTS;
-            if p.poll == Poll::Stop {
-                return Err(CpuExit::Stopped);
-            }
+        if self.poll.load(Ordering::Relaxed) != 0 && self.service_poll() == Poll::Stop {
+            return Err(CpuExit::Stopped);
         }
         if self.attention & attention::EVENTS != 0 {
             self.attention &= !attention::EVENTS;
@@ -695,6 +690,34 @@ impl Cpu {
             }
         }
         Ok(if self.attention & !attention::EVENTS != 0 { Some(1) } else { None })
+    }
+
+    /// Lets the environment handle its mailbox and does the flushes it asks for.
+    fn service_poll(&mut self) -> Poll {
+        self.poll.store(0, Ordering::SeqCst);
+        let p = self.env.poll();
+        if p.flush_map {
+            self.flush_map();
+            self.blocks.collect();
+        }
+        if p.flush_writes {
+            self.flush_writes();
+        }
+        self.attention |= attention::EVENTS;
+        p.poll
+    }
+
+    /// Has the instruction tried again, after the boundary has handled the poll word.
+    ///
+    /// # Errors
+    /// Always.
+    pub(crate) fn retry<T>(&mut self) -> R<T> {
+        self.trap_with(TrapKind::Retry)
+    }
+
+    /// A request of another thread is waiting to be handled at the boundary.
+    pub(crate) fn poll_pending(&self) -> bool {
+        self.poll.load(Ordering::Acquire) != 0
     }
 
     /// Injected events, activity, windows, NMI, interrupts.

@@ -304,10 +304,6 @@ impl Cpu {
             |unmapped| CpuExit::Memory { gpa: w.gpa, gva: Some(la), access: Access::Execute, unmapped };
         match self.env.page(gpa) {
             Page::Ram(r) if r.exec => {
-                if host::version(r.code) & 1 == 0 {
-                    self.env.protect_code(gpa);
-                    self.flush_writes();
-                }
                 let p = CodePage { gpa, host: r.host as u64, code: r.code };
                 if w.size > 0x1000 {
                     self.note_large_page(la, w.size);
@@ -318,6 +314,16 @@ impl Cpu {
             Page::Ram(_) => self.exit(deny(false)),
             Page::Apic | Page::Unmapped => self.exit(deny(true)),
         }
+    }
+
+    /// From here on every store to the page is noticed; only then are its bytes worth reading.
+    fn protect_code(&mut self, page: &CodePage) -> R<()> {
+        let fresh = host::version(page.code) & 1 == 0;
+        self.env.protect_code(page.gpa);
+        if fresh {
+            self.flush_writes();
+        }
+        if self.poll_pending() { self.retry() } else { Ok(()) }
     }
 
     /// Finds or builds the block at RIP.
@@ -333,8 +339,12 @@ impl Cpu {
         };
         let page = self.fetch_page(la)?;
         let key = BlockKey { gpa: page.gpa | la & 0xfff, la, rip, mode: self.s.mode_key };
+        let found = self.blocks.find(&key);
+        if found.is_none_or(|b| b.get().seen.get() != host::version(page.code)) {
+            self.protect_code(&page)?;
+        }
         let now = host::version(page.code);
-        if let Some(b) = self.blocks.find(&key) {
+        if let Some(b) = found {
             let blk = b.get();
             if rip + u64::from(blk.len) - 1 <= self.cs_limit && self.still_valid(blk, page, la, now)? {
                 blk.seen.set(now);
@@ -407,6 +417,7 @@ impl Cpu {
                 // The first instruction runs into the next page.
                 let la2 = self.wrap_la((la & !0xfff).wrapping_add(4096));
                 let p2 = self.fetch_page(la2)?;
+                self.protect_code(&p2)?;
                 let mut two = [0u8; 30];
                 two[..n_bytes].copy_from_slice(&buf[..n_bytes]);
                 if !host::load_bytes(p2.host, &mut two[n_bytes..15]) {

@@ -441,9 +441,14 @@ pub(crate) fn version(p: *const std::sync::atomic::AtomicU32) -> u32 {
     unsafe { &*p }.load(std::sync::atomic::Ordering::Acquire)
 }
 
-/// Bumps a code-version word after a write.
+/// Bumps a code-version word after a write. Now and then the page is released: it may have become data, and a
+/// processor that still has code there protects it again when it meets the new version.
 #[inline]
 pub(crate) fn bump(p: *const std::sync::atomic::AtomicU32) {
+    use std::sync::atomic::Ordering::AcqRel;
     // SAFETY: as `version`.
-    unsafe { &*p }.fetch_add(2, std::sync::atomic::Ordering::AcqRel);
+    let word = unsafe { &*p };
+    if word.fetch_add(2, AcqRel) & 0x3e == 0x3e {
+        word.fetch_and(!1, AcqRel);
+    }
 }

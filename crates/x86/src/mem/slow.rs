@@ -386,7 +386,9 @@ impl Cpu {
             return Ok((old, new));
         };
         let mut res = None;
+        let mut ran = false;
         self.env.exclusive(&mut || {
+            ran = true;
             let mut buf = [0u8; 8];
             if !host::load_bytes(pa, &mut buf[..n]) || !host::load_bytes(pb, &mut buf[n..len]) {
                 return;
@@ -398,6 +400,10 @@ impl Cpu {
                 res = Some((old, new));
             }
         });
+        if !ran {
+            // Another request comes first.
+            return self.retry();
+        }
         let Some(r) = res else { return self.inaccessible(ga, la, Access::Write) };
         self.wrote_page(ga, n as u64, na, ca);
         self.wrote_page(gb, (len - n) as u64, nb, cb);

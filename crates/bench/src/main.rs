@@ -1,7 +1,7 @@
 //! Benchmarks of OpenWHP, as one command that prints tables.
 //!
 //! Three questions are asked: how many guest instructions a second of each class (module `micro`), what one exit to
-//! the client costs (also `micro`), and how long whole Linux guests take (module `guest`), beside QEMU's software
+//! the client costs (also `micro`, and `c_exits` through the C interface), and how long whole Linux guests take (module `guest`), beside QEMU's software
 //! engine and the host itself. Guest programs are built from `guests/bench` by module `programs`; `report` lays the
 //! figures out. Rounds of the competitors are interleaved, and minimum and median are shown: nothing here is a
 //! timed test, so nothing fails for being slow. A wrong checksum does fail.
@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+mod c_exits;
 mod guest;
 mod micro;
 mod programs;
@@ -116,7 +117,8 @@ fn run(options: &Options) -> anyhow::Result<bool> {
             report::print_classes(&micro::measure_classes(&image, options.rounds(), options.quick)?);
         }
         if options.wants(Part::Exits) {
-            report::print_exits(&micro::measure_exits(&image, options.rounds(), options.quick)?);
+            let rust = micro::measure_exits(&image, options.rounds(), options.quick)?;
+            report::print_exits(&rust, &c_exits::measure(&programs, options.rounds(), options.quick));
         }
     }
     let workloads = guest::workloads(|part| options.wants(part), &programs);

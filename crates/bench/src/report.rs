@@ -1,5 +1,6 @@
 //! Laying figures out as tables on standard output.
 
+use crate::c_exits::CExits;
 use crate::guest::Competitor;
 use crate::guest::Results;
 use crate::guest::Workload;
@@ -41,14 +42,21 @@ pub(crate) fn print_classes(results: &[ClassResult]) {
     println!("  {:<12} {:>12} {:>12} M/s", "geomean", number(geometric_mean(&rates), 1), "");
 }
 
-/// Exit round trips by kind.
-pub(crate) fn print_exits(results: &[ExitResult]) {
-    println!("\nExit round trip (run, answer by register writes, run; Rust API)");
-    println!("  {:<12} {:>12} {:>12}", "kind", "best", "median");
-    for result in results {
-        let best = number(result.nanoseconds.min(), 0);
-        let median = number(result.nanoseconds.median(), 0);
-        println!("  {:<12} {best:>12} {median:>12} ns", result.name);
+/// Exit round trips by kind, through both interfaces.
+pub(crate) fn print_exits(rust: &[ExitResult], c: &CExits) {
+    println!("\nExit round trip in ns: run, then the answer by register writes (best [median])");
+    println!("  {:<12} {:>17} {:>17}", "kind", "Rust API", "C interface");
+    for result in rust {
+        let through_c = c.results.iter().find(|r| r.name == result.name).map(|r| &r.nanoseconds);
+        println!(
+            "  {:<12} {:>17} {:>17}",
+            result.name,
+            with_median(Some(&result.nanoseconds), 1.0, 0),
+            with_median(through_c, 1.0, 0)
+        );
+    }
+    if let Some(note) = &c.note {
+        println!("  note: {note}");
     }
 }
 
@@ -109,8 +117,13 @@ fn ratio(above: Option<&Samples>, below: Option<&Samples>) -> Option<f64> {
 }
 
 fn milliseconds(samples: Option<&Samples>) -> String {
+    with_median(samples, 1e3, 1)
+}
+
+/// Minimum and median, both times `factor`.
+fn with_median(samples: Option<&Samples>, factor: f64, digits: usize) -> String {
     match samples.and_then(|s| Some((s.min()?, s.median()?))) {
-        Some((min, median)) => format!("{:.1} [{:.1}]", min * 1e3, median * 1e3),
+        Some((min, median)) => format!("{:.digits$} [{:.digits$}]", min * factor, median * factor),
         None => "-".to_owned(),
     }
 }

@@ -1,0 +1,179 @@
+//! The C interface as a table of function pointers, linked or loaded.
+
+#![expect(unsafe_code, reason = "looks functions up in a shared library by name")]
+
+use std::ffi::CString;
+use std::path::Path;
+
+use openwhp_abi::functions::x64 as prototype;
+use openwhp_abi::hresult::HRESULT;
+
+/// Declares the table with one field per function.
+macro_rules! table {
+    ($($name:ident,)*) => {
+        /// The functions of one implementation of the interface.
+        #[derive(Clone, Copy)]
+        pub struct Api {
+            $(
+                #[doc = concat!("`", stringify!($name), "`.")]
+                pub $name: prototype::$name,
+            )*
+        }
+
+        impl Api {
+            /// The functions of the library built with this crate.
+            pub fn linked() -> Self {
+                Self { $($name: WinHvPlatform::$name,)* }
+            }
+
+            /// The functions of a shared library, which stays loaded.
+            ///
+            /// # Errors
+            /// Says which function is missing or why the library cannot be loaded.
+            pub fn open(path: &Path) -> Result<Self, String> {
+                let library = Library::open(path)?;
+                Ok(Self {
+                    $(
+                        // SAFETY: the library's header declares the function with this prototype.
+                        $name: unsafe {
+                            std::mem::transmute::<*mut libc::c_void, prototype::$name>(
+                                library.symbol(stringify!($name))?
+                            )
+                        },
+                    )*
+                })
+            }
+        }
+    };
+}
+
+table! {
+    WHvGetCapability,
+    WHvCreatePartition,
+    WHvSetupPartition,
+    WHvResetPartition,
+    WHvDeletePartition,
+    WHvGetPartitionProperty,
+    WHvSetPartitionProperty,
+    WHvSuspendPartitionTime,
+    WHvResumePartitionTime,
+    WHvMapGpaRange,
+    WHvMapGpaRange2,
+    WHvUnmapGpaRange,
+    WHvTranslateGva,
+    WHvCreateVirtualProcessor,
+    WHvCreateVirtualProcessor2,
+    WHvDeleteVirtualProcessor,
+    WHvRunVirtualProcessor,
+    WHvCancelRunVirtualProcessor,
+    WHvGetVirtualProcessorRegisters,
+    WHvSetVirtualProcessorRegisters,
+    WHvGetVirtualProcessorInterruptControllerState,
+    WHvSetVirtualProcessorInterruptControllerState,
+    WHvRequestInterrupt,
+    WHvGetVirtualProcessorXsaveState,
+    WHvSetVirtualProcessorXsaveState,
+    WHvQueryGpaRangeDirtyBitmap,
+    WHvGetPartitionCounters,
+    WHvGetVirtualProcessorCounters,
+    WHvGetVirtualProcessorInterruptControllerState2,
+    WHvSetVirtualProcessorInterruptControllerState2,
+    WHvRegisterPartitionDoorbellEvent,
+    WHvUnregisterPartitionDoorbellEvent,
+    WHvAdviseGpaRange,
+    WHvReadGpaRange,
+    WHvWriteGpaRange,
+    WHvSignalVirtualProcessorSynicEvent,
+    WHvGetVirtualProcessorState,
+    WHvSetVirtualProcessorState,
+    WHvAllocateVpciResource,
+    WHvCreateVpciDevice,
+    WHvDeleteVpciDevice,
+    WHvGetVpciDeviceProperty,
+    WHvGetVpciDeviceNotification,
+    WHvMapVpciDeviceMmioRanges,
+    WHvUnmapVpciDeviceMmioRanges,
+    WHvSetVpciDevicePowerState,
+    WHvReadVpciDeviceRegister,
+    WHvWriteVpciDeviceRegister,
+    WHvMapVpciDeviceInterrupt,
+    WHvUnmapVpciDeviceInterrupt,
+    WHvRetargetVpciDeviceInterrupt,
+    WHvRequestVpciDeviceInterrupt,
+    WHvGetVpciDeviceInterruptTarget,
+    WHvCreateTrigger,
+    WHvUpdateTriggerParameters,
+    WHvDeleteTrigger,
+    WHvCreateNotificationPort,
+    WHvSetNotificationPortProperty,
+    WHvDeleteNotificationPort,
+    WHvPostVirtualProcessorSynicMessage,
+    WHvGetVirtualProcessorCpuidOutput,
+    WHvGetInterruptTargetVpSet,
+    WHvStartPartitionMigration,
+    WHvCancelPartitionMigration,
+    WHvCompletePartitionMigration,
+    WHvAcceptPartitionMigration,
+}
+
+/// A loaded shared library.
+struct Library(*mut libc::c_void);
+
+impl Library {
+    fn open(path: &Path) -> Result<Self, String> {
+        let name = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|error| error.to_string())?;
+        // SAFETY: the name ends with a zero byte; loading runs the library's own initialisers only.
+        let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+        if handle.is_null() { Err(format!("cannot load {}", path.display())) } else { Ok(Self(handle)) }
+    }
+
+    fn symbol(&self, name: &str) -> Result<*mut libc::c_void, String> {
+        let text = CString::new(name).map_err(|error| error.to_string())?;
+        // SAFETY: the handle comes from dlopen and is never closed; the name ends with a zero byte.
+        let symbol = unsafe { libc::dlsym(self.0, text.as_ptr()) };
+        if symbol.is_null() { Err(format!("the library has no {name}")) } else { Ok(symbol) }
+    }
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").finish_non_exhaustive()
+    }
+}
+
+/// A C function that takes its arguments as a tuple.
+pub trait Call<Arguments> {
+    /// # Safety
+    /// Every pointer is null or valid for the size given beside it.
+    unsafe fn call(self, arguments: Arguments) -> HRESULT;
+}
+
+macro_rules! arity {
+    ($($argument:ident: $type:ident),*) => {
+        impl<$($type),*> Call<($($type,)*)> for unsafe extern "C" fn($($type),*) -> HRESULT {
+            unsafe fn call(self, ($($argument,)*): ($($type,)*)) -> HRESULT {
+                // SAFETY: the caller's promise.
+                unsafe { self($($argument),*) }
+            }
+        }
+    };
+}
+
+arity!(a: A);
+arity!(a: A, b: B);
+arity!(a: A, b: B, c: C);
+arity!(a: A, b: B, c: C, d: D);
+arity!(a: A, b: B, c: C, d: D, e: E);
+arity!(a: A, b: B, c: C, d: D, e: E, f: F);
+arity!(a: A, b: B, c: C, d: D, e: E, f: F, g: G);
+
+/// Calls a function of the table. The caller's pointers are null or valid for the size given beside them.
+#[macro_export]
+macro_rules! call {
+    ($api:expr, $name:ident($($argument:expr),* $(,)?)) => {{
+        let function = $api.$name;
+        let arguments = ($($argument,)*);
+        // SAFETY: every pointer of the call is null or valid for the size given beside it.
+        unsafe { $crate::api::Call::call(function, arguments) }
+    }};
+}

@@ -1,0 +1,3 @@
+//! Cases.
+
+pub(super) const CASES: &[crate::cases::Case] = &[];

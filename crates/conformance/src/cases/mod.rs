@@ -1,0 +1,69 @@
+//! The cases, by subject.
+
+#![expect(unsafe_code, reason = "every case calls C functions")]
+
+use crate::Engine;
+
+mod absent;
+mod apic_exits;
+mod capability;
+mod counters;
+mod exits;
+mod extension;
+mod injection;
+mod interrupt;
+mod memory;
+mod partition;
+mod processor;
+mod property;
+mod register;
+mod state;
+
+/// One behaviour.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What the behaviour belongs to.
+    pub subject: &'static str,
+    /// The behaviour, in words.
+    pub name: &'static str,
+    /// The part of the specification that asks for it.
+    pub source: &'static str,
+    /// Panics if the behaviour is another.
+    pub body: fn(&Engine),
+}
+
+/// Lists the cases of one file: each function with its source.
+macro_rules! cases {
+    ($subject:literal: $($body:ident from $source:literal,)*) => {
+        /// The cases of this file.
+        pub(super) const CASES: &[crate::cases::Case] = &[$(crate::cases::Case {
+            subject: $subject,
+            name: stringify!($body),
+            source: $source,
+            body: $body,
+        }),*];
+    };
+}
+
+use cases;
+
+/// Every case.
+pub fn all() -> impl Iterator<Item = Case> {
+    let files = [
+        capability::CASES,
+        partition::CASES,
+        property::CASES,
+        memory::CASES,
+        processor::CASES,
+        register::CASES,
+        state::CASES,
+        interrupt::CASES,
+        counters::CASES,
+        exits::CASES,
+        apic_exits::CASES,
+        injection::CASES,
+        absent::CASES,
+        extension::CASES,
+    ];
+    files.into_iter().flatten().copied()
+}

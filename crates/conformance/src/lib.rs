@@ -1,0 +1,19 @@
+//! Tests of the C interface that any implementation of it must pass.
+//!
+//! [`cases::all`] lists the bodies. Each takes an [`Engine`], builds a [`Machine`] through the C functions of that
+//! engine's [`Api`], and checks one behaviour, citing the line of the specification that asks for it. [`fuzz`] calls
+//! the same functions in random order with random arguments.
+//!
+//! Start with [`machine`], then read any file of `cases`.
+
+#![expect(non_snake_case, reason = "functions have the names of the C headers")]
+
+pub mod api;
+pub mod cases;
+pub mod fuzz;
+pub mod machine;
+
+pub use api::Api;
+pub use machine::Engine;
+pub use machine::Machine;
+pub use machine::Memory;

@@ -57,6 +57,13 @@ impl Flags {
         self.aux = 0;
     }
 
+    /// ZF, SF and PF from the result, CF and OF as given, AF = 0: shifts and their like.
+    #[inline(always)]
+    pub fn set_result<T: Word>(&mut self, res: T, cf: bool, of: bool) {
+        self.res = res.sext();
+        self.aux = (cf as u64) << 63 | ((cf != of) as u64) << 62;
+    }
+
     /// Flags of INC and DEC: as `set_add`/`set_sub` by the caller, but CF keeps its value `cf`.
     #[inline(always)]
     pub fn keep_cf(&mut self, cf: bool) {

@@ -106,6 +106,8 @@ pub struct Cpu {
     pub icount_limit: u64,
     pub(crate) cursor: Cursor,
     pub(crate) partial: bool,
+    /// The instruction has decided about its single-step trap itself.
+    tf_sampled: bool,
     pub(crate) blocks: BlockCache,
     pub(crate) fetch_tlb: Box<[(u64, u64, CodePage)]>,
     pub(crate) table_cache: Box<[(u64, u64)]>,
@@ -180,6 +182,7 @@ impl Cpu {
             icount_limit: u64::MAX,
             cursor: Cursor::default(),
             partial: false,
+            tf_sampled: false,
             blocks: BlockCache::new(),
             fetch_tlb: vec![(u64::MAX, 0, nowhere); FETCH_ENTRIES].into_boxed_slice(),
             table_cache: vec![(u64::MAX, 0); 64].into_boxed_slice(),
@@ -336,6 +339,14 @@ impl Cpu {
         self.s.events.debug |= bits;
         self.attention |= attention::DEBUG;
         self.end_block();
+    }
+
+    /// SYSCALL and SYSRET: the single-step trap depends on TF as it is after the instruction.
+    pub(crate) fn resample_tf(&mut self) {
+        self.tf_sampled = true;
+        if self.s.sys_flags & rflags::TF != 0 {
+            self.pend_debug(1 << 14);
+        }
     }
 
     // ---- translations -------------------------------------------------------------------------
@@ -588,6 +599,7 @@ impl Cpu {
         let tf = self.s.sys_flags & rflags::TF != 0;
         let rf = self.s.sys_flags & rflags::RF != 0;
         let shadow = self.s.events.shadow;
+        self.tf_sampled = false;
         self.blocks.collect();
         if rf {
             self.s.sys_flags &= !rflags::RF;
@@ -630,7 +642,7 @@ impl Cpu {
             self.s.sys_flags |= rflags::RF;
             self.attention |= attention::RESUME;
         }
-        if tf {
+        if tf && !self.tf_sampled {
             self.pend_debug(1 << 14);
         }
         if shadow && !self.s.events.shadow {

@@ -305,7 +305,7 @@ impl CpuModel {
     }
 
     /// Default CPUID output (overrides applied), with the parts that follow processor state given by the caller.
-    pub(crate) fn leaf(&self, leaf: u32, sub: u32, dynamic: &Dynamic) -> [u32; 4] {
+    pub fn leaf(&self, leaf: u32, sub: u32, dynamic: &Dynamic) -> [u32; 4] {
         let mut r = self.default_leaf(leaf, sub, dynamic);
         for o in &self.overrides {
             if o.function == leaf && o.index.is_none_or(|i| i == sub) {
@@ -470,7 +470,7 @@ impl CpuModel {
 }
 
 /// Offset (standard format) and size of an XSAVE component.
-pub(crate) fn xsave_component(n: u32) -> Option<(u32, u32)> {
+pub fn xsave_component(n: u32) -> Option<(u32, u32)> {
     Some(match n {
         0 => (0, 160),
         1 => (160, 256),
@@ -489,7 +489,7 @@ pub(crate) fn xsave_size(mask: u64) -> u32 {
 }
 
 /// Bytes of a compacted image with these components.
-pub(crate) fn xsave_compact_size(mask: u64) -> u32 {
+pub fn xsave_compact_size(mask: u64) -> u32 {
     576 + (2..64).filter(|n| mask >> n & 1 != 0).filter_map(xsave_component).map(|(_, s)| s).sum::<u32>()
 }
 
@@ -513,12 +513,17 @@ impl CpuModel {
 
 /// Processor state that CPUID shows.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Dynamic {
-    pub(crate) cr4: u64,
-    pub(crate) xcr0: u64,
-    pub(crate) xss: u64,
-    pub(crate) long: bool,
-    pub(crate) apic_enabled: bool,
+pub struct Dynamic {
+    /// CR4.
+    pub cr4: u64,
+    /// XCR0.
+    pub xcr0: u64,
+    /// IA32_XSS.
+    pub xss: u64,
+    /// 64-bit code is running.
+    pub long: bool,
+    /// IA32_APIC_BASE.EN.
+    pub apic_enabled: bool,
 }
 
 fn words12(s: &[u8; 12]) -> [u32; 3] {

@@ -452,3 +452,48 @@ pub(crate) fn bump(p: *const std::sync::atomic::AtomicU32) {
         word.fetch_and(!1, AcqRel);
     }
 }
+
+/// Copies host memory that a guest may have into `buf`; false when the host refuses (the buffer may be partly filled).
+///
+/// # Safety
+/// `p` is an address the owner mapped for a guest; no Rust reference points to those bytes.
+pub unsafe fn read_raw(p: usize, buf: &mut [u8]) -> bool {
+    // SAFETY: the source is the caller's promise, the destination our own buffer of that length.
+    unsafe {
+        match buf.len() {
+            1 => imp::load::<8>(p).map(|v| buf.copy_from_slice(&v.to_le_bytes()[..1])).is_some(),
+            2 => imp::load::<16>(p).map(|v| buf.copy_from_slice(&v.to_le_bytes()[..2])).is_some(),
+            4 => imp::load::<32>(p).map(|v| buf.copy_from_slice(&v.to_le_bytes()[..4])).is_some(),
+            8 => imp::load::<64>(p).map(|v| buf.copy_from_slice(&v.to_le_bytes())).is_some(),
+            _ => imp::copy(buf.as_mut_ptr() as usize, p, buf.len()) == 0,
+        }
+    }
+}
+
+/// Copies `buf` to host memory that a guest may have; false when the host refuses (part may have been written).
+///
+/// # Safety
+/// As [`read_raw`].
+pub unsafe fn write_raw(p: usize, buf: &[u8]) -> bool {
+    // SAFETY: the destination is the caller's promise, the source our own buffer of that length.
+    unsafe {
+        match *buf {
+            [a] => imp::store::<8>(p, a.into()).is_some(),
+            [a, b] => imp::store::<16>(p, u16::from_le_bytes([a, b]).into()).is_some(),
+            [a, b, c, d] => imp::store::<32>(p, u32::from_le_bytes([a, b, c, d]).into()).is_some(),
+            [a, b, c, d, e, f, g, h] => {
+                imp::store::<64>(p, u64::from_le_bytes([a, b, c, d, e, f, g, h])).is_some()
+            }
+            _ => imp::copy(p, buf.as_ptr() as usize, buf.len()) == 0,
+        }
+    }
+}
+
+/// Whether the host lets a byte be written, without changing it; another writer's value is kept.
+///
+/// # Safety
+/// As [`read_raw`].
+pub unsafe fn is_writable_raw(p: usize) -> bool {
+    // SAFETY: the caller's promise; the compare-exchange stores only the value it found.
+    unsafe { imp::load::<8>(p).is_some_and(|v| imp::cmpxchg::<8>(p, v, v).is_some()) }
+}

@@ -22,6 +22,9 @@ pub(crate) struct CodePage {
     pub(crate) code: *const AtomicU32,
 }
 
+// SAFETY: the version word is atomic and kept alive by the environment until `flush_map`; the rest are numbers.
+unsafe impl Send for CodePage {}
+
 /// A straight run of decoded instructions.
 #[derive(Debug)]
 pub(crate) struct Block {

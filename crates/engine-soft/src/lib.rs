@@ -1,25 +1,122 @@
 //! Runs virtual processors on the software CPU: threads, the guest memory map, timers and kicks.
 //!
-//! Start at [`SoftEngine`].
+//! [`SoftEngine`] is the door; everything else is private. A partition ([`partition`]) holds the memory map ([`map`]), the
+//! clock and the list of processors ([`shared`]). Each processor ([`vp`]) owns an `openwhp_x86::Cpu` whose
+//! surroundings ([`env`]) look things up in the partition. Others reach a processor through its mailbox
+//! ([`vp_shared`]) only: they post a request and kick it. Start reading at [`vp`], the run loop.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | `vp`, `exits`, `events` | the run loop, its exits, injection |
+//! | `env` | what the CPU asks for: pages, APIC, time, registers of the platform |
+//! | `registers`, `xsave`, `apic_state` | state in the interface's forms |
+//! | `vp_shared`, `shared` | mailboxes, kicks, waiting for one another |
+//! | `map`, `guest`, `fault` | guest memory and host faults |
+//! | `clock`, `timers` | guest time and deadlines |
+//! | `interrupts` | routing between local APICs |
+//! | `features`, `cpuid` | what the processor offers |
+//!
+//! [`partition`]: self
+//! [`map`]: self
+//! [`shared`]: self
+//! [`vp`]: self
+//! [`env`]: self
+//! [`vp_shared`]: self
+
+mod apic_state;
+mod bus;
+mod clock;
+mod counters;
+mod cpuid;
+mod env;
+mod events;
+mod exits;
+mod fault;
+mod features;
+mod guest;
+mod interrupts;
+mod map;
+mod partition;
+mod random;
+mod registers;
+mod remote;
+mod shared;
+mod timers;
+mod vp;
+mod vp_shared;
+mod xsave;
 
 use std::sync::Arc;
 
+use openwhp_engine::ApicMode;
 use openwhp_engine::Capabilities;
+use openwhp_engine::CapabilityFeatures;
 use openwhp_engine::CreateError;
 use openwhp_engine::Engine;
 use openwhp_engine::EnginePartition;
+use openwhp_engine::ExtendedVmExits;
+use openwhp_engine::MsrExitBitmap;
 use openwhp_engine::PartitionConfig;
+use openwhp_engine::PopulateFlags;
+use openwhp_engine::ProcessorVendor;
+use openwhp_x86::CpuModel;
+use openwhp_x86::model::Vendor;
+
+use crate::partition::SoftPartition;
+
+/// Rate of the TSC: a tick a nanosecond keeps every conversion exact.
+const TSC_HZ: u64 = 1_000_000_000;
+/// Rate of the APIC timer before division.
+const APIC_HZ: u64 = 200_000_000;
+/// Exceptions that can exit: all that exist.
+const EXCEPTIONS: u64 = 0x2F_7DFB;
+/// Highest number of processors.
+const MAX_PROCESSORS: u32 = 1024;
 
 /// The software engine.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SoftEngine {
     capabilities: Capabilities,
+}
+
+impl Default for SoftEngine {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl SoftEngine {
     /// Finds out what the engine can offer on this machine.
     pub fn new() -> Self {
-        Self::default()
+        let model = CpuModel::host(TSC_HZ);
+        let (processor_features, xsave_features) = features::of_model(&model);
+        let mut capabilities = Capabilities::default();
+        capabilities.features = CapabilityFeatures::PARTIAL_UNMAP
+            | CapabilityFeatures::LOCAL_APIC_EMULATION
+            | CapabilityFeatures::XSAVE
+            | CapabilityFeatures::DIRTY_PAGE_TRACKING
+            | CapabilityFeatures::APIC_REMOTE_READ
+            | CapabilityFeatures::VP_HOT_ADD_REMOVE;
+        capabilities.extended_vm_exits = ExtendedVmExits::all()
+            - ExtendedVmExits::UNKNOWN_SYNIC_CONNECTION
+            - ExtendedVmExits::RETARGET_UNKNOWN_VPCI_DEVICE;
+        capabilities.exception_exit_bitmap = EXCEPTIONS;
+        capabilities.msr_exit_bitmap = MsrExitBitmap::all();
+        capabilities.populate_flags = PopulateFlags::all();
+        capabilities.vendor = match model.vendor {
+            Vendor::Intel => ProcessorVendor::Intel,
+            Vendor::Amd => ProcessorVendor::Amd,
+            Vendor::Hygon => ProcessorVendor::Hygon,
+        };
+        capabilities.processor_features = processor_features;
+        capabilities.xsave_features = xsave_features;
+        capabilities.cl_flush_size = 8;
+        capabilities.tsc_hz = TSC_HZ;
+        capabilities.apic_hz = APIC_HZ;
+        capabilities.can_scale_tsc = true;
+        capabilities.physical_address_width = model.phys_bits;
+        capabilities.max_processor_count = MAX_PROCESSORS;
+        Self { capabilities }
     }
 }
 
@@ -32,11 +129,24 @@ impl Engine for SoftEngine {
         &self.capabilities
     }
 
-    fn create(&self, _config: &PartitionConfig) -> Result<Arc<dyn EnginePartition>, CreateError> {
-        Err(CreateError::NotAvailable {
-            engine: "soft",
-            ability: "processors",
-            advice: "wait for the next change",
-        })
+    fn create(&self, config: &PartitionConfig) -> Result<Arc<dyn EnginePartition>, CreateError> {
+        fault::install();
+        let is_deterministic = matches!(config.clock, openwhp_engine::ClockMode::Deterministic { .. });
+        if is_deterministic && config.processor_count > 1 {
+            return Err(CreateError::NotAvailable {
+                engine: "soft",
+                ability: "a deterministic clock with more than one processor",
+                advice: "use one processor or the host's clock",
+            });
+        }
+        if config.synthetic_features != 0 {
+            return Err(CreateError::NotAvailable {
+                engine: "soft",
+                ability: "synthetic features",
+                advice: "leave the property at 0",
+            });
+        }
+        debug_assert!(config.apic_mode != ApicMode::None || config.processor_count > 0);
+        Ok(Arc::new(SoftPartition::new(config.clone())))
     }
 }

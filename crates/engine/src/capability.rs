@@ -51,6 +51,8 @@ pub enum ProcessorVendor {
     /// Intel.
     #[default]
     Intel = 1,
+    /// Hygon.
+    Hygon = 2,
 }
 
 /// What an engine offers on this machine; the same for the life of the process.

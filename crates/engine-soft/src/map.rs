@@ -1,0 +1,286 @@
+//! The guest physical memory map: an immutable, sorted table of slots.
+//!
+//! A change makes a new table; processors keep the one they have until they are told to fetch the new one, so a table
+//! that somebody still reads is never altered. What is written at any time (dirty bits, code words) lives in atomics
+//! that the tables share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use openwhp_engine::HostRange;
+use openwhp_engine::MapFlags;
+use openwhp_engine::PAGE_SIZE;
+
+/// A bit per page, set and cleared by anybody.
+#[derive(Debug)]
+pub(crate) struct PageBits(Box<[AtomicU64]>);
+
+impl PageBits {
+    fn new(pages: u64) -> Self {
+        let words = pages.div_ceil(64) as usize;
+        Self((0..words).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn word(&self, page: u64) -> Option<(&AtomicU64, u64)> {
+        Some((self.0.get((page / 64) as usize)?, 1 << (page % 64)))
+    }
+
+    pub(crate) fn get(&self, page: u64) -> bool {
+        self.word(page).is_some_and(|(word, bit)| word.load(Ordering::SeqCst) & bit != 0)
+    }
+
+    pub(crate) fn set(&self, page: u64) {
+        if let Some((word, bit)) = self.word(page) {
+            word.fetch_or(bit, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn take(&self, page: u64) -> bool {
+        self.word(page).is_some_and(|(word, bit)| word.fetch_and(!bit, Ordering::SeqCst) & bit != 0)
+    }
+}
+
+/// Code words of a host range: see `openwhp_x86::env::RamPage::code`. Mappings of the same host memory share them, so
+/// that code is noticed to change through any alias.
+#[derive(Debug)]
+pub(crate) struct CodeWords {
+    host: usize,
+    words: Box<[AtomicU32]>,
+}
+
+impl CodeWords {
+    fn new(host: usize, pages: u64) -> Self {
+        Self { host, words: (0..pages).map(|_| AtomicU32::new(0)).collect() }
+    }
+
+    /// Index of the word of a host page, if all of `pages` pages from there are covered.
+    fn covers(&self, host: usize, pages: u64) -> Option<u64> {
+        let first = host.checked_sub(self.host)? as u64 / PAGE_SIZE;
+        let end = first.checked_add(pages)?;
+        (end <= self.words.len() as u64).then_some(first)
+    }
+}
+
+/// What the pages of one mapping remember.
+#[derive(Debug)]
+struct PageState {
+    dirty: Option<PageBits>,
+    populated: PageBits,
+}
+
+/// One run of guest pages backed by one run of host pages.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    /// First guest page number.
+    pub(crate) page: u64,
+    /// Number of pages.
+    pub(crate) pages: u64,
+    /// Host address of the first page.
+    pub(crate) host: usize,
+    /// Rights.
+    pub(crate) flags: MapFlags,
+    state: Arc<PageState>,
+    /// Page of `state` that belongs to the first page of this slot.
+    state_page: u64,
+    code: Arc<CodeWords>,
+    code_page: u64,
+}
+
+impl Slot {
+    fn end(&self) -> u64 {
+        self.page + self.pages
+    }
+
+    /// Host address of a page of this slot.
+    pub(crate) fn host_of(&self, page: u64) -> usize {
+        self.host + ((page - self.page) * PAGE_SIZE) as usize
+    }
+
+    /// The code word of a page of this slot.
+    pub(crate) fn code_word(&self, page: u64) -> &AtomicU32 {
+        let index = self.code_page + (page - self.page);
+        &self.code.words[(index as usize).min(self.code.words.len() - 1)]
+    }
+
+    /// Tells processors that bytes of the page changed behind their backs: decoded code is checked again.
+    pub(crate) fn note_write(&self, page: u64) {
+        let word = self.code_word(page);
+        if word.load(Ordering::SeqCst) & 1 != 0 {
+            word.fetch_add(2, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.state.dirty.is_some()
+    }
+
+    /// True if a write to the page must be announced.
+    pub(crate) fn is_clean(&self, page: u64) -> bool {
+        self.state.dirty.as_ref().is_some_and(|bits| !bits.get(self.state_page + (page - self.page)))
+    }
+
+    pub(crate) fn mark_dirty(&self, page: u64) {
+        if let Some(bits) = &self.state.dirty {
+            bits.set(self.state_page + (page - self.page));
+        }
+    }
+
+    pub(crate) fn take_dirty(&self, page: u64) -> bool {
+        self.state.dirty.as_ref().is_some_and(|bits| bits.take(self.state_page + (page - self.page)))
+    }
+
+    pub(crate) fn is_populated(&self, page: u64) -> bool {
+        self.state.populated.get(self.state_page + (page - self.page))
+    }
+
+    pub(crate) fn mark_populated(&self, page: u64) {
+        self.state.populated.set(self.state_page + (page - self.page));
+    }
+
+    /// The part of the slot inside `[start, end)`, which must not be empty.
+    fn cut(&self, start: u64, end: u64) -> Slot {
+        let skip = start - self.page;
+        Slot {
+            page: start,
+            pages: end - start,
+            host: self.host_of(start),
+            state_page: self.state_page + skip,
+            code_page: self.code_page + skip,
+            ..self.clone()
+        }
+    }
+}
+
+/// The whole map.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GpaMap {
+    slots: Vec<Slot>,
+}
+
+impl GpaMap {
+    /// The slot that holds a page.
+    pub(crate) fn find(&self, page: u64) -> Option<&Slot> {
+        let after = self.slots.partition_point(|slot| slot.page <= page);
+        let slot = self.slots.get(after.checked_sub(1)?)?;
+        (page < slot.end()).then_some(slot)
+    }
+
+    /// The map without the pages `[start, end)`.
+    pub(crate) fn without(&self, start: u64, end: u64) -> GpaMap {
+        let mut slots = Vec::with_capacity(self.slots.len() + 2);
+        for slot in &self.slots {
+            if slot.page < start {
+                slots.push(slot.cut(slot.page, slot.end().min(start)));
+            }
+            if slot.end() > end {
+                slots.push(slot.cut(slot.page.max(end), slot.end()));
+            }
+        }
+        GpaMap { slots }
+    }
+
+    /// The map with `host` at `page`, replacing what was there.
+    pub(crate) fn with(&self, host: HostRange, page: u64, flags: MapFlags) -> GpaMap {
+        let pages = host.len() as u64 / PAGE_SIZE;
+        let mut map = self.without(page, page + pages);
+        let shared = self.slots.iter().find_map(|slot| {
+            let first = slot.code.covers(host.start(), pages)?;
+            Some((slot.code.clone(), first))
+        });
+        let (code, code_page) = shared.unwrap_or_else(|| (Arc::new(CodeWords::new(host.start(), pages)), 0));
+        let dirty = flags.contains(MapFlags::TRACK_DIRTY).then(|| PageBits::new(pages));
+        let state = Arc::new(PageState { dirty, populated: PageBits::new(pages) });
+        let slot = Slot { page, pages, host: host.start(), flags, state, state_page: 0, code, code_page };
+        let at = map.slots.partition_point(|other| other.page < page);
+        map.slots.insert(at, slot);
+        map
+    }
+
+    /// Number of mapped pages.
+    pub(crate) fn pages(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.pages).sum()
+    }
+
+    /// Calls `visit` for every page of `[start, end)` in order; stops at the first page that is not mapped or that
+    /// `visit` refuses, and returns its number.
+    pub(crate) fn each_page(
+        &self,
+        start: u64,
+        end: u64,
+        mut visit: impl FnMut(&Slot, u64) -> bool,
+    ) -> Result<(), u64> {
+        let mut page = start;
+        while page < end {
+            let slot = self.find(page).ok_or(page)?;
+            let stop = slot.end().min(end);
+            while page < stop {
+                if !visit(slot, page) {
+                    return Err(page);
+                }
+                page += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[expect(unsafe_code, reason = "makes host ranges that are never touched")]
+mod tests {
+    use super::*;
+
+    fn host(start: usize, pages: usize) -> HostRange {
+        // SAFETY: the map only computes with the addresses.
+        unsafe { HostRange::new(start, pages * PAGE_SIZE as usize) }
+    }
+
+    fn layout(map: &GpaMap) -> Vec<(u64, u64, usize)> {
+        map.slots.iter().map(|slot| (slot.page, slot.pages, slot.host)).collect()
+    }
+
+    const RW: MapFlags = MapFlags::READ.union(MapFlags::WRITE);
+
+    #[test]
+    fn mapping_inside_a_mapping_splits_it() {
+        let map = GpaMap::default().with(host(0x10_0000, 8), 16, RW).with(host(0x90_0000, 2), 18, RW);
+        assert_eq!(layout(&map), [(16, 2, 0x10_0000), (18, 2, 0x90_0000), (20, 4, 0x10_4000)]);
+        assert_eq!(map.find(21).map(|slot| slot.host_of(21)), Some(0x10_5000));
+        assert_eq!(map.pages(), 8);
+    }
+
+    #[test]
+    fn unmapping_holes_and_parts_keeps_the_rest() {
+        let map = GpaMap::default().with(host(0x1000, 4), 4, RW).without(0, 5).without(7, 1 << 50);
+        assert_eq!(layout(&map), [(5, 2, 0x2000)]);
+        assert!(map.find(4).is_none() && map.find(7).is_none());
+        assert!(layout(&map.without(0, u64::MAX)).is_empty());
+    }
+
+    #[test]
+    fn dirty_bits_follow_their_pages_through_splits() {
+        let map = GpaMap::default().with(host(0x1000, 4), 0, RW | MapFlags::TRACK_DIRTY);
+        map.find(3).expect("mapped").mark_dirty(3);
+        let split = map.with(host(0x9000, 1), 1, RW);
+        assert!(split.find(2).is_some_and(|slot| slot.is_clean(2)));
+        assert!(split.find(3).is_some_and(|slot| slot.take_dirty(3) && slot.is_clean(3)));
+        assert!(split.find(1).is_some_and(|slot| !slot.is_tracked()));
+    }
+
+    #[test]
+    fn aliases_share_code_words() {
+        let map = GpaMap::default().with(host(0x1000, 4), 0, RW).with(host(0x3000, 1), 100, RW);
+        let word = |page: u64| map.find(page).map(|slot| std::ptr::from_ref(slot.code_word(page)));
+        assert_eq!(word(2), word(100));
+        assert_ne!(word(1), word(100));
+    }
+
+    #[test]
+    fn walking_names_the_first_page_that_fails() {
+        let map = GpaMap::default().with(host(0x1000, 2), 1, RW).with(host(0x8000, 2), 3, RW);
+        assert_eq!(map.each_page(1, 5, |_, _| true), Ok(()));
+        assert_eq!(map.each_page(1, 6, |_, _| true), Err(5));
+        assert_eq!(map.each_page(1, 5, |_, page| page != 4), Err(4));
+    }
+}

@@ -1,0 +1,288 @@
+//! A partition of the software engine.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use openwhp_apic::Config as ApicConfig;
+use openwhp_apic::LocalApic;
+use openwhp_engine::AccessType;
+use openwhp_engine::ApicMode;
+use openwhp_engine::CreateError;
+use openwhp_engine::DestinationMode;
+use openwhp_engine::EngineInterrupts;
+use openwhp_engine::EngineMapError;
+use openwhp_engine::EngineMemory;
+use openwhp_engine::EnginePartition;
+use openwhp_engine::EngineTime;
+use openwhp_engine::EngineVp;
+use openwhp_engine::ExitControls;
+use openwhp_engine::Gpa;
+use openwhp_engine::GuestNs;
+use openwhp_engine::HostRange;
+use openwhp_engine::InterruptError;
+use openwhp_engine::InterruptRequest;
+use openwhp_engine::MapFlags;
+use openwhp_engine::MsrActionEntry;
+use openwhp_engine::PAGE_SIZE;
+use openwhp_engine::PartitionConfig;
+use openwhp_engine::PopulateFlags;
+use openwhp_engine::VpIndex;
+use openwhp_x86::Cpu;
+
+use crate::cpuid;
+use crate::env::VpEnv;
+use crate::features;
+use crate::guest;
+use crate::map::GpaMap;
+use crate::map::Slot;
+use crate::remote::Remote;
+use crate::shared::Shared;
+use crate::vp::SoftVp;
+use crate::vp_shared::VpShared;
+use crate::vp_shared::lock;
+use crate::vp_shared::request;
+
+/// A partition.
+pub(crate) struct SoftPartition {
+    shared: Arc<Shared>,
+    msr_actions: Arc<HashMap<u32, MsrActionEntry>>,
+}
+
+impl SoftPartition {
+    pub(crate) fn new(config: PartitionConfig) -> Self {
+        // Later entries of the list win.
+        let msr_actions = config.msr_actions.iter().map(|entry| (entry.msr, *entry)).collect();
+        Self { shared: Arc::new(Shared::new(config)), msr_actions: Arc::new(msr_actions) }
+    }
+
+    fn local_apic(&self, index: u32) -> Option<LocalApic> {
+        let config = &self.shared.config;
+        (config.apic_mode != ApicMode::None).then(|| {
+            LocalApic::new(ApicConfig {
+                id: index,
+                is_boot_processor: index == 0,
+                x2apic: config.apic_mode == ApicMode::X2Apic,
+                tsc_deadline: config.features[1] & features::BANK1_TSC_DEADLINE != 0,
+                remote_read: config.apic_remote_read,
+                cmci: false,
+                physical_bits: config.physical_address_width,
+            })
+        })
+    }
+}
+
+impl EnginePartition for SoftPartition {
+    fn memory(&self) -> &dyn EngineMemory {
+        self
+    }
+
+    fn interrupts(&self) -> Option<&dyn EngineInterrupts> {
+        if self.shared.config.apic_mode == ApicMode::None { None } else { Some(self) }
+    }
+
+    fn time(&self) -> &dyn EngineTime {
+        self
+    }
+
+    fn create_vp(&self, index: VpIndex) -> Result<Box<dyn EngineVp>, CreateError> {
+        let count = self.shared.config.processor_count;
+        if index.0 >= count {
+            return Err(CreateError::BadIndex { index, count });
+        }
+        let vp = Arc::new(VpShared::new(index.0, self.local_apic(index.0)));
+        let env = VpEnv::new(self.shared.clone(), vp.clone(), self.msr_actions.clone());
+        let model = cpuid::model_for(&self.shared.config, index.0);
+        let remote = Arc::new(Remote::new(vp.clone(), model.clone()));
+        let cpu = Cpu::new(model, Box::new(env));
+        vp.connect(cpu.poll_word());
+        // From here on rendezvous count it; the map it holds may be older.
+        self.shared.add_vp(&vp);
+        vp.post(request::FLUSH_MAP);
+        let mut soft = SoftVp::new(cpu, self.shared.clone(), vp, remote);
+        let exits = self.shared.exits();
+        soft.apply_exits(&exits);
+        soft.power_up();
+        Ok(Box::new(soft))
+    }
+
+    fn set_exit_controls(&self, controls: &ExitControls) {
+        self.shared.set_exits(controls);
+    }
+}
+
+/// Page numbers of a range.
+fn pages(gpa: Gpa, len: u64) -> (u64, u64) {
+    (gpa.page(), gpa.page().saturating_add(len / PAGE_SIZE))
+}
+
+fn page_gpa(page: u64) -> Gpa {
+    Gpa(page.saturating_mul(PAGE_SIZE))
+}
+
+impl SoftPartition {
+    /// Splits an access into pieces that do not cross pages and checks rights of all of them first.
+    fn pieces<'m>(
+        map: &'m GpaMap,
+        gpa: Gpa,
+        len: usize,
+        right: MapFlags,
+    ) -> Result<Vec<(&'m Slot, u64, usize, std::ops::Range<usize>)>, EngineMapError> {
+        let mut pieces = Vec::new();
+        let mut done = 0;
+        while done < len {
+            let at = gpa.checked_add(done as u64).ok_or(EngineMapError::NotFound { gpa })?;
+            let slot = map.find(at.page()).ok_or(EngineMapError::NotFound { gpa: at })?;
+            if !slot.flags.contains(right) {
+                return Err(EngineMapError::AccessDenied { gpa: at });
+            }
+            let count = ((PAGE_SIZE - at.page_offset()) as usize).min(len - done);
+            let host = slot.host_of(at.page()) + at.page_offset() as usize;
+            pieces.push((slot, at.page(), host, done..done + count));
+            done += count;
+        }
+        Ok(pieces)
+    }
+}
+
+impl EngineMemory for SoftPartition {
+    fn map(&self, host: HostRange, gpa: Gpa, flags: MapFlags) -> Result<(), EngineMapError> {
+        self.shared.change_map(|map| map.with(host, gpa.page(), flags));
+        Ok(())
+    }
+
+    fn unmap(&self, gpa: Gpa, len: u64) -> Result<(), EngineMapError> {
+        let (start, end) = pages(gpa, len);
+        self.shared.change_map(|map| map.without(start, end));
+        Ok(())
+    }
+
+    fn query_dirty(&self, gpa: Gpa, len: u64, bitmap: Option<&mut [u64]>) -> Result<(), EngineMapError> {
+        // No change of the map between the check and the reading.
+        let _change = lock(&self.shared.change);
+        let map = self.shared.map();
+        let (start, end) = pages(gpa, len);
+        map.each_page(start, end, |slot, _| slot.is_tracked())
+            .map_err(|page| EngineMapError::NotFound { gpa: page_gpa(page) })?;
+        let mut words = vec![0_u64; (end - start).div_ceil(64) as usize];
+        // Pages that read clean from now on are written with an announcement. Processors may still hold rights to write
+        // dirty pages silently; those writes come before the end of this call, and the pages are reported by it.
+        let _ = map.each_page(start, end, |slot, page| {
+            if slot.take_dirty(page) {
+                words[((page - start) / 64) as usize] |= 1 << ((page - start) % 64);
+            }
+            true
+        });
+        self.shared.gather(None, request::FLUSH_WRITES);
+        if let Some(bitmap) = bitmap {
+            for (target, word) in bitmap.iter_mut().zip(words) {
+                *target = word;
+            }
+        }
+        Ok(())
+    }
+
+    fn populate(
+        &self,
+        gpa: Gpa,
+        len: u64,
+        access: AccessType,
+        _flags: PopulateFlags,
+    ) -> Result<(), EngineMapError> {
+        let map = self.shared.map();
+        let (start, end) = pages(gpa, len);
+        let right = match access {
+            AccessType::Read => MapFlags::READ,
+            AccessType::Write => MapFlags::WRITE,
+            AccessType::Execute => MapFlags::EXECUTE,
+        };
+        map.each_page(start, end, |_, _| true)
+            .map_err(|page| EngineMapError::NotFound { gpa: page_gpa(page) })?;
+        let visited = map.each_page(start, end, |slot, page| {
+            let host = slot.host_of(page);
+            let can = slot.flags.contains(right)
+                && match access {
+                    AccessType::Write => guest::is_writable(host),
+                    AccessType::Read | AccessType::Execute => guest::read(host, &mut [0]),
+                };
+            if can {
+                slot.mark_populated(page);
+            }
+            can
+        });
+        visited.map_err(|page| EngineMapError::AccessDenied { gpa: page_gpa(page) })?;
+        // Processors may remember that the pages were refused.
+        self.shared.gather(None, request::FLUSH_MAP);
+        Ok(())
+    }
+
+    fn read(&self, gpa: Gpa, data: &mut [u8]) -> Result<(), EngineMapError> {
+        let _change = lock(&self.shared.change);
+        let map = self.shared.map();
+        for (_, page, host, range) in Self::pieces(&map, gpa, data.len(), MapFlags::READ)? {
+            if !guest::read(host, &mut data[range]) {
+                return Err(EngineMapError::AccessDenied { gpa: page_gpa(page) });
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, gpa: Gpa, data: &[u8]) -> Result<(), EngineMapError> {
+        let _change = lock(&self.shared.change);
+        let map = self.shared.map();
+        let pieces = Self::pieces(&map, gpa, data.len(), MapFlags::WRITE)?;
+        // All or nothing: every page must accept the bytes before any is written.
+        for (_, page, host, _) in &pieces {
+            if !guest::is_writable(*host) {
+                return Err(EngineMapError::AccessDenied { gpa: page_gpa(*page) });
+            }
+        }
+        for (slot, page, host, range) in pieces {
+            if !guest::write(host, &data[range]) {
+                return Err(EngineMapError::AccessDenied { gpa: page_gpa(page) });
+            }
+            slot.mark_dirty(page);
+            slot.note_write(page);
+        }
+        Ok(())
+    }
+
+    fn mapped_pages(&self) -> u64 {
+        self.shared.map().pages()
+    }
+}
+
+impl EngineInterrupts for SoftPartition {
+    fn request(&self, request: InterruptRequest) -> Result<(), InterruptError> {
+        self.shared.request(request)
+    }
+
+    fn targets(&self, destination: u64, mode: DestinationMode) -> Vec<VpIndex> {
+        self.shared.destination_set(destination, mode)
+    }
+}
+
+impl EngineTime for SoftPartition {
+    fn now(&self) -> GuestNs {
+        GuestNs(self.shared.clock.now())
+    }
+
+    fn set(&self, now: GuestNs) {
+        self.shared.clock.set(now.0);
+    }
+
+    fn freeze(&self) {
+        self.shared.clock.freeze();
+    }
+
+    fn thaw(&self) {
+        self.shared.clock.thaw();
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.shared.clock.is_frozen()
+    }
+
+    fn reset(&self) {
+        self.shared.clock.reset();
+    }
+}

@@ -1,0 +1,510 @@
+//! A processor of the software engine: the run loop around the software CPU.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use openwhp_engine::ApicMode;
+use openwhp_engine::ApicState;
+use openwhp_engine::DeliverableType;
+use openwhp_engine::EmulateError;
+use openwhp_engine::EngineRunError;
+use openwhp_engine::EngineVp;
+use openwhp_engine::Exit;
+use openwhp_engine::ExitReason;
+use openwhp_engine::ExtendedVmExits;
+use openwhp_engine::GuestNs;
+use openwhp_engine::Gva;
+use openwhp_engine::MmioBus;
+use openwhp_engine::PortBus;
+use openwhp_engine::RegisterError;
+use openwhp_engine::RegisterName;
+use openwhp_engine::RegisterValue;
+use openwhp_engine::StateError;
+use openwhp_engine::TranslateFlags;
+use openwhp_engine::Translation;
+use openwhp_engine::VpRemote;
+use openwhp_x86::Cpu;
+use openwhp_x86::CpuExit;
+use openwhp_x86::state::Activity;
+use openwhp_x86::state::EventKind;
+use openwhp_x86::state::rflags;
+
+use crate::bus::Bus;
+use crate::env::VpEnv;
+use crate::events;
+use crate::remote::Remote;
+use crate::shared::Shared;
+use crate::vp_shared::Place;
+use crate::vp_shared::VpShared;
+use crate::xsave;
+
+/// A processor.
+pub(crate) struct SoftVp {
+    pub(crate) cpu: Box<Cpu>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) vp: Arc<VpShared>,
+    pub(crate) remote: Arc<Remote>,
+    /// PendingEvent as the client wrote it, until it is delivered.
+    pub(crate) pending_event: u128,
+    /// The injected event was written by the client and has not been tried yet: its conditions must be checked.
+    pub(crate) is_injection_new: bool,
+    /// The external interrupt of `pending_event` was handed to the processor.
+    pub(crate) is_ext_int_started: bool,
+    /// Parked by the guest idle register rather than by HLT.
+    pub(crate) is_idle: bool,
+    /// Length of the instruction behind the last exit.
+    pub(crate) exit_length: u8,
+}
+
+impl SoftVp {
+    pub(crate) fn new(cpu: Box<Cpu>, shared: Arc<Shared>, vp: Arc<VpShared>, remote: Arc<Remote>) -> Self {
+        Self {
+            cpu,
+            shared,
+            vp,
+            remote,
+            pending_event: 0,
+            is_injection_new: false,
+            is_ext_int_started: false,
+            is_idle: false,
+            exit_length: 0,
+        }
+    }
+
+    /// The processor's surroundings.
+    pub(crate) fn env(&mut self) -> &mut VpEnv {
+        match self.cpu.env.as_any_mut().downcast_mut::<VpEnv>() {
+            Some(env) => env,
+            None => unreachable!("the processor was made with these surroundings"),
+        }
+    }
+
+    /// Takes part in the partition for the length of `work`: the map cannot change under it.
+    pub(crate) fn attend<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.shared.enter_running(&self.vp, Place::Outside);
+        self.take_requests();
+        let result = work(self);
+        self.publish();
+        self.shared.leave_to(&self.vp, Place::Outside);
+        result
+    }
+
+    /// Honours requests of others at a boundary.
+    pub(crate) fn take_requests(&mut self) {
+        let (flush_map, flush_writes, has_startup) = self.env().take_memory_requests();
+        if flush_map {
+            self.cpu.flush_map();
+        }
+        if flush_writes {
+            self.cpu.flush_writes();
+        }
+        if has_startup {
+            self.take_startup();
+        }
+    }
+
+    /// Shows others what they may ask for at any time.
+    fn publish(&mut self) {
+        use std::sync::atomic::Ordering;
+        self.vp.cr4.store(self.cpu.s.cr4, Ordering::Relaxed);
+        self.vp.xcr0.store(self.cpu.s.xcr0, Ordering::Relaxed);
+        if self.shared.clock.is_deterministic() {
+            let icount = self.cpu.s.icount;
+            let env = self.env();
+            let total = env.retired_base.wrapping_add(icount);
+            env.shared.clock.set_retired(total);
+        }
+    }
+
+    /// INIT and start-up messages.
+    fn take_startup(&mut self) {
+        let startup = self.vp.take_startup();
+        if startup.is_init {
+            self.cpu.reset(true);
+            if let Some(mut apic) = self.vp.apic() {
+                apic.init();
+            }
+            self.forget_events();
+            self.env().ext_int = None;
+            self.env().rearm();
+            if self.vp.index != 0 {
+                self.cpu.s.activity = Activity::WaitForSipi;
+            }
+        }
+        if let Some(page) = startup.page
+            && self.cpu.s.activity == Activity::WaitForSipi
+        {
+            self.start_at(page);
+        }
+    }
+
+    /// Starts a waiting processor at a page of low memory (Intel SDM 3A "Typical AP Initialization Sequence").
+    fn start_at(&mut self, page: u8) {
+        let cs = &mut self.cpu.s.seg[openwhp_x86::state::CS];
+        cs.selector = u16::from(page) << 8;
+        cs.base = u64::from(page) << 12;
+        self.cpu.s.rip = 0;
+        self.cpu.s.activity = Activity::Active;
+        self.cpu.refresh();
+    }
+
+    fn forget_events(&mut self) {
+        self.pending_event = 0;
+        self.is_ext_int_started = false;
+        self.is_injection_new = false;
+        self.is_idle = false;
+    }
+
+    /// Power-up state.
+    pub(crate) fn power_up(&mut self) {
+        self.vp.reset();
+        let icount = self.cpu.s.icount;
+        self.cpu.reset(false);
+        self.cpu.s.icount = icount;
+        self.env().reset();
+        self.forget_events();
+        if self.vp.index != 0 && self.shared.config.apic_mode != ApicMode::None {
+            self.cpu.s.activity = Activity::WaitForSipi;
+        }
+    }
+
+    // Running.
+
+    fn begin(&mut self) {
+        self.shared.clock.thaw();
+        let exits = self.shared.exits();
+        if !Arc::ptr_eq(&exits, &self.env().exits) {
+            let had_fault_exit = self.env().exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT);
+            let has_fault_exit = exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT);
+            self.apply_exits(&exits);
+            self.env().exits = exits;
+            if had_fault_exit != has_fault_exit {
+                self.cpu.flush_map();
+            }
+        }
+        if self.shared.clock.is_deterministic() {
+            let icount = self.cpu.s.icount;
+            let retired = self.shared.clock.retired();
+            self.env().retired_base = retired.wrapping_sub(icount);
+            self.env().has_new_limit = true;
+        } else {
+            // Time may have been frozen or set since the deadline was armed.
+            let icount = self.cpu.s.icount;
+            self.env().has_new_limit = true;
+            self.env().service_time(icount);
+            self.env().has_new_limit = false;
+        }
+    }
+
+    /// Tells the processor which instructions exit.
+    pub(crate) fn apply_exits(&mut self, exits: &openwhp_engine::ExitControls) {
+        let extended = exits.extended;
+        let intercepts = &mut self.cpu.intercepts;
+        intercepts.exceptions =
+            if extended.contains(ExtendedVmExits::EXCEPTION) { exits.exceptions } else { 0 };
+        intercepts.rdtsc = extended.contains(ExtendedVmExits::X64_RDTSC);
+        intercepts.hypercall = extended.contains(ExtendedVmExits::HYPERCALL);
+        intercepts.cpuid = extended.contains(ExtendedVmExits::X64_CPUID);
+        intercepts.cpuid_list.clone_from(&exits.cpuid_functions);
+    }
+
+    fn run_to_exit(&mut self) -> Result<ExitReason, EngineRunError> {
+        self.begin();
+        let mut is_checked = false;
+        loop {
+            self.shared.yield_to_exclusive(&self.vp);
+            self.take_requests();
+            if self.vp.take_cancel() {
+                return Ok(ExitReason::Canceled);
+            }
+            if let Some(exit) = self.service_deadlines() {
+                return Ok(exit);
+            }
+            if !is_checked {
+                is_checked = true;
+                if !events::can_enter(&self.cpu) {
+                    return Ok(ExitReason::InvalidVpRegisterValue);
+                }
+                if let Some(exit) = self.prepare_events()? {
+                    return Ok(exit);
+                }
+            }
+            if self.cpu.s.activity == Activity::WaitForSipi {
+                self.park();
+                continue;
+            }
+            let is_event_left = self.set_limit();
+            self.is_injection_new = false;
+            let exit = self.cpu.run();
+            if is_event_left && self.cpu.s.events.inject.is_none() {
+                let _ = self.prepare_events()?;
+            }
+            match exit {
+                CpuExit::Stopped | CpuExit::Limit => {}
+                CpuExit::Halt => match self.halted() {
+                    Some(exit) => return Ok(exit),
+                    None => self.park(),
+                },
+                CpuExit::InterruptWindow { nmi } => {
+                    self.cpu.s.events.want_interrupt_window = None;
+                    self.cpu.s.events.want_nmi_window = false;
+                    let kind = if nmi { DeliverableType::Nmi } else { DeliverableType::Interrupt };
+                    return Ok(ExitReason::InterruptWindow(kind));
+                }
+                other => return Ok(self.describe(other)),
+            }
+        }
+    }
+
+    /// Checks events that the client wrote and hands one to the processor.
+    fn prepare_events(&mut self) -> Result<Option<ExitReason>, EngineRunError> {
+        let events = &self.cpu.s.events;
+        if self.is_injection_new
+            && let Some(event) = &events.inject
+        {
+            let is_open = self.cpu.s.sys_flags & rflags::IF != 0 && !events.shadow;
+            let is_deliverable = match event.kind {
+                EventKind::Interrupt => is_open,
+                EventKind::Nmi => !events.nmi_masked,
+                _ => true,
+            };
+            if !is_deliverable {
+                return Err(EngineRunError::UndeliverableInterruption);
+            }
+        }
+        if self.pending_event & 1 == 0 {
+            return Ok(None);
+        }
+        match events::decode_pending_event(self.pending_event) {
+            Some(events::PendingEvent::ExtInt(vector)) => {
+                if self.shared.config.apic_mode == ApicMode::None {
+                    return Ok(Some(ExitReason::InvalidVpRegisterValue));
+                }
+                if self.is_ext_int_started {
+                    // Handed over in an earlier run: it still waits, or it is done.
+                    if self.env().ext_int.is_none() {
+                        self.pending_event = 0;
+                        self.is_ext_int_started = false;
+                    }
+                } else {
+                    self.env().ext_int = Some(vector);
+                    self.is_ext_int_started = true;
+                }
+            }
+            Some(events::PendingEvent::Exception(event)) => {
+                if self.cpu.s.events.inject.is_some() {
+                    return Ok(None);
+                }
+                self.cpu.s.events.inject = Some(event);
+                self.pending_event = 0;
+            }
+            None => return Ok(Some(ExitReason::InvalidVpRegisterValue)),
+        }
+        Ok(None)
+    }
+
+    /// Sets the instruction limit of the next stretch. True if an event waits behind the injected one, so that the
+    /// stretch must end after its delivery.
+    fn set_limit(&mut self) -> bool {
+        let icount = self.cpu.s.icount;
+        self.cpu.icount_limit = u64::MAX;
+        if self.shared.clock.is_deterministic() {
+            let deadline = self.env().deadline();
+            self.env().has_new_limit = false;
+            if let Some(at) = deadline {
+                let base = self.env().retired_base;
+                let limit = self.shared.clock.retired_at(at).saturating_sub(base);
+                self.cpu.icount_limit = limit.max(icount.saturating_add(1));
+            }
+        }
+        let is_event_left = self.pending_event & 1 != 0
+            && self.cpu.s.events.inject.is_some()
+            && matches!(
+                events::decode_pending_event(self.pending_event),
+                Some(events::PendingEvent::Exception(_))
+            );
+        if is_event_left {
+            self.cpu.icount_limit = icount;
+        }
+        is_event_left
+    }
+
+    /// Lets the timer and the alarm catch up with guest time.
+    fn service_deadlines(&mut self) -> Option<ExitReason> {
+        let icount = self.cpu.s.icount;
+        let env = self.env();
+        env.service_time(icount);
+        if env.is_alarm_due(icount) {
+            env.alarm = None;
+            env.rearm();
+            return Some(ExitReason::Alarm);
+        }
+        None
+    }
+
+    /// The processor halted: the exit, or `None` to wait inside.
+    fn halted(&mut self) -> Option<ExitReason> {
+        if self.cpu.s.activity != Activity::Halted {
+            return None;
+        }
+        if self.shared.config.apic_mode == ApicMode::None {
+            self.cpu.s.activity = Activity::Active;
+            return Some(ExitReason::Halt);
+        }
+        self.vp.counters.parked_halt();
+        None
+    }
+
+    /// Waits for a kick or the next deadline.
+    fn park(&mut self) {
+        let icount = self.cpu.s.icount;
+        self.publish();
+        if self.shared.clock.is_deterministic() {
+            let deadline = if self.is_waiting_for_start() { self.env().alarm } else { self.env().deadline() };
+            if let Some(at) = deadline {
+                // Nothing but time can happen: let it pass at once.
+                self.shared.clock.skip_to(at);
+                self.env().has_new_limit = true;
+                return;
+            }
+        }
+        self.vp.clear_nudge();
+        if self.must_look(icount) {
+            self.vp.nudge();
+            return;
+        }
+        let start = Instant::now();
+        let timeout = self.env().deadline().map(|at| {
+            let now = self.env().ns(icount);
+            Duration::from_nanos(at.saturating_sub(now))
+        });
+        self.vp.park(timeout);
+        let waited = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.vp.counters.halt_ns.add(waited);
+        self.shared.enter_running(&self.vp, Place::Parked);
+        // The deadline is looked at even if the timer thread was faster or slower than the wait.
+        self.env().has_new_limit = true;
+        self.vp.nudge();
+    }
+
+    fn is_waiting_for_start(&self) -> bool {
+        self.cpu.s.activity == Activity::WaitForSipi
+    }
+
+    /// Something came in between looking and waiting.
+    fn must_look(&mut self, icount: u64) -> bool {
+        let is_waiting_for_start = self.is_waiting_for_start();
+        let is_open = self.cpu.s.sys_flags & rflags::IF != 0;
+        let is_nmi_open = !self.cpu.s.events.nmi_masked;
+        let env = self.env();
+        if env.vp.is_canceled() || env.vp.has_request(u32::MAX) || env.is_alarm_due(icount) {
+            return true;
+        }
+        if is_waiting_for_start {
+            return false;
+        }
+        use openwhp_x86::env::Env;
+        let lines = env.lines();
+        lines.nmi && is_nmi_open || lines.interrupt.is_some() && is_open
+    }
+}
+
+impl EngineVp for SoftVp {
+    fn run(&mut self, exit: &mut Exit) -> Result<(), EngineRunError> {
+        let start = Instant::now();
+        let halted_before = self.vp.counters.halt_ns.get();
+        self.shared.enter_running(&self.vp, Place::Outside);
+        let result = self.run_to_exit();
+        if let Ok(reason) = result {
+            *exit = Exit::new(self.context(&reason), reason);
+            self.vp.counters.exit(&exit.reason);
+        }
+        self.publish();
+        self.shared.leave_to(&self.vp, Place::Outside);
+        let total = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let halted = self.vp.counters.halt_ns.get().wrapping_sub(halted_before);
+        self.vp.counters.run_ns.add(total.saturating_sub(halted));
+        result.map(|_| ())
+    }
+
+    fn get_registers(
+        &mut self,
+        names: &[RegisterName],
+        values: &mut [RegisterValue],
+    ) -> Result<(), RegisterError> {
+        self.attend(|vp| {
+            for (&name, value) in names.iter().zip(values) {
+                *value = vp.get_register(name)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn set_registers(&mut self, registers: &[(RegisterName, RegisterValue)]) -> Result<(), RegisterError> {
+        self.attend(|vp| vp.set_all_registers(registers))
+    }
+
+    fn translate(&mut self, gva: Gva, flags: TranslateFlags) -> Translation {
+        self.attend(|vp| vp.translate_address(gva, flags))
+    }
+
+    fn xsave_size(&self) -> usize {
+        xsave::size(&self.cpu)
+    }
+
+    fn xsave(&mut self) -> Vec<u8> {
+        self.attend(|vp| xsave::image(&mut vp.cpu))
+    }
+
+    fn set_xsave(&mut self, image: &[u8]) -> Result<(), StateError> {
+        let expected = xsave::size(&self.cpu);
+        if image.len() < 576 {
+            return Err(StateError::Size { expected, actual: image.len() });
+        }
+        self.attend(|vp| xsave::load(&mut vp.cpu, image).map_err(StateError::Malformed))
+    }
+
+    fn apic(&mut self) -> Option<&mut dyn ApicState> {
+        if self.vp.apic.is_some() { Some(self) } else { None }
+    }
+
+    fn set_alarm(&mut self, at: Option<GuestNs>) {
+        let env = self.env();
+        env.alarm = at.map(|at| at.0);
+        env.rearm();
+    }
+
+    fn emulate(&mut self, mmio: &mut dyn MmioBus, ports: &mut dyn PortBus) -> Result<(), EmulateError> {
+        if self.cpu.s.events.inject.is_some() {
+            return Err(EmulateError::EventDelivery);
+        }
+        self.attend(|vp| {
+            let mut bus = Bus { mmio, ports };
+            match vp.cpu.emulate_one(&mut bus) {
+                Ok(()) => {
+                    vp.vp.counters.emulated.add(1);
+                    Ok(())
+                }
+                Err(_) => {
+                    Err(EmulateError::Unsupported { bytes: vp.instruction_bytes().as_slice().to_vec() })
+                }
+            }
+        })
+    }
+
+    fn reset(&mut self) {
+        self.attend(Self::power_up);
+    }
+
+    fn remote(&self) -> Arc<dyn VpRemote> {
+        self.remote.clone()
+    }
+}
+
+impl Drop for SoftVp {
+    fn drop(&mut self) {
+        self.shared.timers.arm(&self.vp, None);
+        self.shared.remove_vp(self.vp.index);
+    }
+}

@@ -78,8 +78,6 @@ mod attention {
     pub(super) const DEBUG: u32 = 1 << 5;
     /// An exit is to be taken at the next boundary.
     pub(super) const AFTER: u32 = 1 << 6;
-    /// One instruction at a time.
-    pub(super) const SINGLE: u32 = 1 << 7;
 }
 
 /// A software x86-64 processor.
@@ -94,7 +92,12 @@ pub struct Cpu {
     pub(crate) rip_mask: u64,
     /// Generation, privilege and mode: the key of the jump cache.
     pub(crate) block_key: u64,
-    pub(crate) generation: u32,
+    /// Generations of code translations: supervisor, user.
+    generation: [u32; 2],
+    /// A supervisor code page that is not global has been used since the last flush.
+    pub(crate) local_kernel_code: bool,
+    /// Pages fetched from since the last flush, a bit per hash.
+    code_pages: [u64; 64],
     /// CS base in use (0 in 64-bit mode).
     pub(crate) cs_base: u64,
     /// Highest RIP the code segment allows.
@@ -111,7 +114,9 @@ pub struct Cpu {
     pub(crate) blocks: BlockCache,
     pub(crate) fetch_tlb: Box<[(u64, u64, CodePage)]>,
     pub(crate) table_cache: Box<[(u64, u64)]>,
-    pub(crate) large_pages: bool,
+    /// Regions with large pages in the TLB: 2 MiB or 4 MiB regions by hash, 1 GiB regions by hash.
+    large_pages: [u64; 16],
+    huge_pages: u64,
     pub(crate) apic_latch: u32,
     pub(crate) pauses: u32,
     pub(crate) bus: BusSlot,
@@ -173,7 +178,9 @@ impl Cpu {
             trap_len: 0,
             rip_mask: !0,
             block_key: 0,
-            generation: 0,
+            generation: [0; 2],
+            local_kernel_code: false,
+            code_pages: [0; 64],
             cs_base: 0,
             cs_limit: 0,
             attention: 0,
@@ -186,7 +193,8 @@ impl Cpu {
             blocks: BlockCache::new(),
             fetch_tlb: vec![(u64::MAX, 0, nowhere); FETCH_ENTRIES].into_boxed_slice(),
             table_cache: vec![(u64::MAX, 0); 64].into_boxed_slice(),
-            large_pages: false,
+            large_pages: [0; 16],
+            huge_pages: 0,
             apic_latch: 0,
             pauses: 0,
             bus: BusSlot::default(),
@@ -275,7 +283,9 @@ impl Cpu {
             }
         }
         s.mode_key = key;
-        self.block_key = u64::from(self.generation) << 32 | u64::from(s.cpl == 3) << 31 | u64::from(key);
+        let user = s.cpl == 3;
+        self.block_key =
+            u64::from(self.generation[usize::from(user)]) << 32 | u64::from(user) << 31 | u64::from(key);
         (self.cs_base, self.cs_limit) =
             if is64 { (0, u64::MAX) } else { (s.seg[CS].base, u64::from(s.seg[CS].limit)) };
         let (em, ts, mp) = (s.cr0 & cr0::EM != 0, s.cr0 & cr0::TS != 0, s.cr0 & cr0::MP != 0);
@@ -351,35 +361,63 @@ impl Cpu {
 
     // ---- translations -------------------------------------------------------------------------
 
-    /// Invalidates the jump cache and the fetch TLB.
-    fn flush_code(&mut self) {
-        self.generation = self.generation.wrapping_add(1);
-        if self.generation == 0 {
+    /// Invalidates the jump cache and the fetch TLB for supervisor or user code.
+    fn flush_code(&mut self, user: bool) {
+        let g = &mut self.generation[usize::from(user)];
+        *g = g.wrapping_add(1);
+        if *g == 0 {
             self.blocks.clear();
+            self.fetch_tlb.iter_mut().for_each(|e| e.0 = u64::MAX);
         }
-        self.block_key = u64::from(self.generation) << 32 | self.block_key & 0xffff_ffff;
+        if !user {
+            self.local_kernel_code = false;
+        }
+        let current = self.generation[usize::from(self.s.cpl == 3)];
+        self.block_key = u64::from(current) << 32 | self.block_key & 0xffff_ffff;
     }
 
     /// Drops every cached translation of linear addresses.
     pub fn flush_tlb(&mut self) {
         self.s.l1.clear();
-        self.large_pages = false;
-        self.flush_code();
+        self.large_pages = [0; 16];
+        self.huge_pages = 0;
+        self.code_pages = [0; 64];
+        self.flush_code(false);
+        self.flush_code(true);
     }
 
     /// Drops translations of non-global pages (a CR3 load).
     pub fn flush_tlb_non_global(&mut self) {
         self.s.l1.clear_non_global();
-        self.flush_code();
+        self.flush_code(true);
+        if self.local_kernel_code {
+            self.flush_code(false);
+        }
     }
 
     /// Drops the translation of one page (INVLPG).
     pub fn flush_page(&mut self, la: u64) {
-        if self.large_pages {
+        let (word, bit) = large_page_bit(la);
+        if self.large_pages[word] & bit != 0 || self.huge_pages >> (la >> 30 & 63) & 1 != 0 {
+            // Entered in 4 KiB pieces, all of which must go.
             self.flush_tlb();
-        } else {
-            self.s.l1.clear_page(la);
-            self.flush_code();
+            return;
+        }
+        self.s.l1.clear_page(la);
+        let (word, bit) = code_page_bit(la);
+        if self.code_pages[word] & bit != 0 {
+            self.code_pages = [0; 64];
+            self.flush_code(false);
+            self.flush_code(true);
+        }
+    }
+
+    /// Notes that code is fetched from the page of `la`.
+    pub(crate) fn note_code_page(&mut self, la: u64, global: bool) {
+        let (word, bit) = code_page_bit(la);
+        self.code_pages[word] |= bit;
+        if self.s.cpl != 3 && !global {
+            self.local_kernel_code = true;
         }
     }
 
@@ -398,8 +436,15 @@ impl Cpu {
     }
 
     /// Remembers that a page larger than 4 KiB was entered: INVLPG must then drop more than one slot.
-    pub(crate) fn note_large_page(&mut self, _la: u64, _size: u64) {
-        self.large_pages = true;
+    pub(crate) fn note_large_page(&mut self, la: u64, size: u64) {
+        if size > 4 << 20 {
+            self.huge_pages |= 1 << (la >> 30 & 63);
+            return;
+        }
+        for at in [la & !(size - 1), la | (size - 1)] {
+            let (word, bit) = large_page_bit(at);
+            self.large_pages[word] |= bit;
+        }
     }
 
     // ---- raising ------------------------------------------------------------------------------
@@ -866,6 +911,19 @@ impl Cpu {
         // B0-B3 are replaced by the new causes; BD, BS, BT accumulate.
         self.s.dr6 = (self.s.dr6 & !0xf) | bits & 0xe00f;
     }
+}
+
+/// Place of a 2 MiB region in the filter of large pages.
+fn large_page_bit(la: u64) -> (usize, u64) {
+    let h = (la >> 21 ^ la >> 31) as usize;
+    (h >> 6 & 15, 1 << (h & 63))
+}
+
+/// Place of a page in the filter of code pages.
+fn code_page_bit(la: u64) -> (usize, u64) {
+    let page = la >> 12;
+    let h = (page ^ page >> 12 ^ page >> 24) as usize;
+    (h >> 6 & 63, 1 << (h & 63))
 }
 
 /// Whether the exception bitmap names `ev`.

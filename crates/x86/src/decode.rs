@@ -37,26 +37,24 @@ const WINDOW: usize = 512;
 
 /// What the lowering of one instruction may look at.
 #[derive(Clone, Copy, Debug)]
-pub struct Ctx {
+pub(crate) struct Ctx {
     /// Execution mode.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// The whole mode key.
-    pub key: u32,
-    /// RIP of the instruction.
-    pub rip: u64,
+    pub(crate) key: u32,
     /// RIP behind it, wrapped to the mode's width.
-    pub next: u64,
+    pub(crate) next: u64,
 }
 
 impl Ctx {
     /// 64-bit mode.
     #[inline]
-    pub fn is64(&self) -> bool {
+    pub(crate) fn is64(&self) -> bool {
         self.mode == Mode::Long
     }
     /// Stack pointer width in bits.
     #[inline]
-    pub fn stack_bits(&self) -> u32 {
+    pub(crate) fn stack_bits(&self) -> u32 {
         if self.is64() {
             64
         } else if self.key & 8 != 0 {
@@ -67,7 +65,7 @@ impl Ctx {
     }
     /// Segment encoding of [`Op::seg`] for architectural segment `seg`.
     #[inline]
-    pub fn seg(&self, seg: usize) -> u8 {
+    pub(crate) fn seg(&self, seg: usize) -> u8 {
         let n = seg as u8;
         if self.is64() {
             if seg >= FS { n | SEG_BASE } else { n }
@@ -79,18 +77,18 @@ impl Ctx {
     }
     /// Segment encoding of the stack segment.
     #[inline]
-    pub fn stack_seg(&self) -> u8 {
+    pub(crate) fn stack_seg(&self) -> u8 {
         self.seg(SS)
     }
 }
 
 /// A chosen handler.
 #[derive(Clone, Copy)]
-pub struct Lowered {
+pub(crate) struct Lowered {
     /// The handler.
-    pub run: Handler,
+    pub(crate) run: Handler,
     /// Nothing may follow in the same block.
-    pub end: bool,
+    pub(crate) end: bool,
 }
 
 impl std::fmt::Debug for Lowered {
@@ -101,17 +99,17 @@ impl std::fmt::Debug for Lowered {
 
 impl Lowered {
     /// An ordinary operation.
-    pub fn next(run: Handler) -> Option<Lowered> {
+    pub(crate) fn next(run: Handler) -> Option<Lowered> {
         Some(Lowered { run, end: false })
     }
     /// An operation that ends its block.
-    pub fn end(run: Handler) -> Option<Lowered> {
+    pub(crate) fn end(run: Handler) -> Option<Lowered> {
         Some(Lowered { run, end: true })
     }
 }
 
 /// General-register index of an iced register ([`Op`] encoding); 0 for anything else.
-pub fn gpr_index(r: Register) -> u8 {
+pub(crate) fn gpr_index(r: Register) -> u8 {
     if r.is_gpr8() {
         match r {
             Register::AH => 0x20,
@@ -128,7 +126,7 @@ pub fn gpr_index(r: Register) -> u8 {
 }
 
 /// Segment index of an iced segment register.
-pub fn seg_index(r: Register) -> usize {
+pub(crate) fn seg_index(r: Register) -> usize {
     match r {
         Register::ES => ES,
         Register::CS => CS,
@@ -140,7 +138,7 @@ pub fn seg_index(r: Register) -> usize {
 }
 
 /// Width of addresses of the instruction's memory operand in bits.
-pub fn addr_bits(i: &Instruction, bitness: u32) -> u32 {
+pub(crate) fn addr_bits(i: &Instruction, bitness: u32) -> u32 {
     for n in 0..i.op_count() {
         match i.op_kind(n) {
             OpKind::MemorySegSI | OpKind::MemorySegDI | OpKind::MemoryESDI => return 16,
@@ -171,7 +169,7 @@ pub fn addr_bits(i: &Instruction, bitness: u32) -> u32 {
 }
 
 /// Mask of an address width.
-pub fn addr_mask(bits: u32) -> u64 {
+pub(crate) fn addr_mask(bits: u32) -> u64 {
     match bits {
         16 => 0xffff,
         32 => 0xffff_ffff,
@@ -308,6 +306,7 @@ impl Cpu {
                 if w.size > 0x1000 {
                     self.note_large_page(la, w.size);
                 }
+                self.note_code_page(la, w.global);
                 self.fetch_tlb[slot] = (page, self.block_key, p);
                 Ok(p)
             }
@@ -442,7 +441,7 @@ impl Cpu {
                 break;
             }
             let next = ip.wrapping_add(ilen as u64) & self.rip_mask;
-            let c = Ctx { mode, key: self.s.mode_key, rip: ip, next };
+            let c = Ctx { mode, key: self.s.mode_key, next };
             let (mut op, mut end) = lower(self, &i, &c);
             if too_long || past_limit {
                 op.run = op_gp0;

@@ -258,7 +258,8 @@ impl CpuModel {
 
     /// CR4 bits that may be set.
     pub fn cr4_mask(&self) -> u64 {
-        let mut m = cr4::TSD | cr4::PVI | cr4::VME | cr4::DE | cr4::PSE | cr4::PAE | cr4::MCE | cr4::PGE | cr4::PCE;
+        let mut m =
+            cr4::TSD | cr4::PVI | cr4::VME | cr4::DE | cr4::PSE | cr4::PAE | cr4::MCE | cr4::PGE | cr4::PCE;
         m |= cr4::OSFXSR | cr4::OSXMMEXCPT;
         let mut add = |n: usize, b: u32, c: u64| {
             if self.words[n] >> b & 1 != 0 {
@@ -485,7 +486,12 @@ pub fn xsave_component(n: u32) -> Option<(u32, u32)> {
 
 /// Bytes of a standard-format image with these components.
 pub(crate) fn xsave_size(mask: u64) -> u32 {
-    (2..64).filter(|n| mask >> n & 1 != 0).filter_map(xsave_component).map(|(o, s)| o + s).max().unwrap_or(576)
+    (2..64)
+        .filter(|n| mask >> n & 1 != 0)
+        .filter_map(xsave_component)
+        .map(|(o, s)| o + s)
+        .max()
+        .unwrap_or(576)
 }
 
 /// Bytes of a compacted image with these components.
@@ -497,9 +503,15 @@ impl CpuModel {
     /// CPUID leaf 0xD.
     fn xsave_leaf(&self, sub: u32, d: &Dynamic) -> [u32; 4] {
         match sub {
-            0 => [self.xcr0_mask as u32, xsave_size(d.xcr0), xsave_size(self.xcr0_mask), (self.xcr0_mask >> 32) as u32],
+            0 => [
+                self.xcr0_mask as u32,
+                xsave_size(d.xcr0),
+                xsave_size(self.xcr0_mask),
+                (self.xcr0_mask >> 32) as u32,
+            ],
             1 => {
-                let size = if self.words[w::XD1_EAX] & 0xa != 0 { xsave_compact_size(d.xcr0 | d.xss) } else { 0 };
+                let size =
+                    if self.words[w::XD1_EAX] & 0xa != 0 { xsave_compact_size(d.xcr0 | d.xss) } else { 0 };
                 [self.words[w::XD1_EAX], size, self.xss_mask as u32, (self.xss_mask >> 32) as u32]
             }
             n if n < 63 && self.xcr0_mask >> n & 1 != 0 => match xsave_component(n) {

@@ -652,17 +652,4 @@ impl Cpu {
         }
         Ok(None)
     }
-
-    /// The trap of a host page that turned out inaccessible during a bulk operation at `la`.
-    ///
-    /// # Errors
-    /// Always.
-    pub(crate) fn host_span_fault<T>(&mut self, la: u64, write: bool) -> R<T> {
-        let access = if write { Access::Write } else { Access::Read };
-        match self.locate(la, access, Who::Current)? {
-            Loc::Host { gpa, .. } | Loc::Apic { gpa } | Loc::Bus { gpa } => {
-                self.inaccessible(gpa, la, access)
-            }
-        }
-    }
 }

@@ -17,8 +17,11 @@ pub(crate) struct L1View {
     pub(crate) neg_tag_r: [u64; ENTRIES],
     pub(crate) neg_tag_w: [u64; ENTRIES],
     pub(crate) delta: [u64; ENTRIES],
-    /// Bit 0: global page.
-    pub(crate) info: [u8; ENTRIES],
+    /// Bit 0: global page; bit 1: the slot is in `listed`.
+    info: [u8; ENTRIES],
+    /// Slots that may hold non-global pages, so that a CR3 load touches only those.
+    listed: [u16; ENTRIES],
+    listed_len: usize,
 }
 
 /// All views.
@@ -47,6 +50,8 @@ impl L1View {
             neg_tag_w: [0; ENTRIES],
             delta: [0; ENTRIES],
             info: [0; ENTRIES],
+            listed: [0; ENTRIES],
+            listed_len: 0,
         };
         v.clear();
         v
@@ -58,16 +63,21 @@ impl L1View {
             self.neg_tag_r[i] = invalid(i);
             self.neg_tag_w[i] = invalid(i);
         }
+        self.info.fill(0);
+        self.listed_len = 0;
     }
 
     /// Invalidates what is not global.
     fn clear_non_global(&mut self) {
-        for i in 0..ENTRIES {
+        for n in 0..self.listed_len {
+            let i = usize::from(self.listed[n]);
             if self.info[i] & 1 == 0 {
                 self.neg_tag_r[i] = invalid(i);
                 self.neg_tag_w[i] = invalid(i);
             }
+            self.info[i] &= 1;
         }
+        self.listed_len = 0;
     }
 
     /// Invalidates write entries.
@@ -91,7 +101,13 @@ impl L1View {
         self.neg_tag_r[i] = if read { page.wrapping_neg() } else { invalid(i) };
         self.neg_tag_w[i] = if write { page.wrapping_neg() } else { invalid(i) };
         self.delta[i] = host.wrapping_sub(page);
-        self.info[i] = global as u8;
+        self.info[i] = self.info[i] & 2 | u8::from(global);
+        if !global && self.info[i] & 2 == 0 {
+            // Each slot is listed once, so the list cannot overflow.
+            self.listed[self.listed_len] = i as u16;
+            self.listed_len += 1;
+            self.info[i] |= 2;
+        }
     }
 }
 
@@ -116,6 +132,24 @@ impl Views {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flush_keeps_global_pages_only() {
+        let mut v = Box::new(L1View::new());
+        v.fill(0x1000, 0x9000, true, true, false);
+        v.fill(0x2000, 0x9000, true, true, true);
+        // A slot that was non-global and is global now, and the other way round.
+        v.fill(0x3000, 0x9000, true, true, false);
+        v.fill(0x40_3000, 0x9000, true, true, true);
+        v.fill(0x4000, 0x9000, true, true, true);
+        v.fill(0x40_4000, 0x9000, true, true, false);
+        v.clear_non_global();
+        let hit = |v: &L1View, la: u64| v.neg_tag_r[slot(la)].wrapping_add(la) <= 4095;
+        assert!(!hit(&v, 0x1000) && hit(&v, 0x2000) && hit(&v, 0x40_3000) && !hit(&v, 0x40_4000));
+        v.fill(0x1000, 0x9000, true, true, false);
+        v.clear_non_global();
+        assert!(!hit(&v, 0x1000));
+    }
 
     #[test]
     fn no_address_of_a_slot_matches_its_invalid_tag() {

@@ -12,6 +12,8 @@ use crate::programs::Programs;
 use crate::samples::Samples;
 
 const LIBRARY: &str = "libWinHvPlatform.so";
+/// The name by which programs ask for it when they start.
+const LIBRARY_SONAME: &str = "libWinHvPlatform.so.1";
 
 /// What was measured, or why nothing was.
 #[derive(Debug, Default)]
@@ -22,35 +24,37 @@ pub(crate) struct CExits {
 
 /// Builds and runs the program.
 pub(crate) fn measure(programs: &Programs, rounds: u32, quick: bool) -> CExits {
-    let Some(folder) = library_folder() else {
+    let Some(library) = library() else {
         let note = format!("no {LIBRARY} beside this program: build crates/capi in the same profile");
         return CExits { note: Some(note), ..CExits::default() };
     };
     let count = if quick { 20_000 } else { 200_000 };
-    match build(programs, &folder).and_then(|program| run(&program, rounds, count)) {
+    match build(programs, &library).and_then(|program| run(&program, rounds, count)) {
         Ok(results) => CExits { results, note: None },
         Err(error) => CExits { note: Some(format!("C interface: {error:#}")), ..CExits::default() },
     }
 }
 
-fn library_folder() -> Option<PathBuf> {
-    let folder = std::env::current_exe().ok()?.parent()?.to_path_buf();
-    folder.join(LIBRARY).is_file().then_some(folder)
+fn library() -> Option<PathBuf> {
+    let library = std::env::current_exe().ok()?.with_file_name(LIBRARY);
+    library.is_file().then_some(library)
 }
 
 fn build(programs: &Programs, library: &Path) -> anyhow::Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = programs.path("exits");
+    let link = programs.path(LIBRARY_SONAME);
+    // A link of an earlier run may point elsewhere; that there is none is no error.
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(library, &link).with_context(|| format!("cannot make {}", link.display()))?;
     let output = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
         .args(["-std=gnu11", "-O2", "-o"])
         .arg(&program)
         .arg(here.join("c/exits.c"))
         .arg("-I")
         .arg(here.join("../../include"))
-        .arg("-L")
-        .arg(library)
-        .arg(format!("-Wl,-rpath,{}", library.display()))
-        .arg("-lWinHvPlatform")
+        .arg(&link)
+        .arg("-Wl,-rpath,$ORIGIN")
         .output()
         .context("cannot run the C compiler")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim_end());

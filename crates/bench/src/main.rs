@@ -110,21 +110,24 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> anyhow::Result<bool> {
     let programs = Programs::build(options.work.as_deref()).context("cannot build the guest programs")?;
     report::print_host();
-    let mut is_right = true;
+    let (rounds, quick) = (options.rounds(), options.quick);
+    let mut failures = Vec::new();
     if options.wants(Part::Instructions) || options.wants(Part::Exits) {
         let image = micro::Image::load(&programs.path("micro.bin"))?;
         if options.wants(Part::Instructions) {
-            report::print_classes(&micro::measure_classes(&image, options.rounds(), options.quick)?);
+            report::print_classes(&micro::measure_classes(&image, rounds, quick, &mut failures)?);
         }
         if options.wants(Part::Exits) {
-            let rust = micro::measure_exits(&image, options.rounds(), options.quick)?;
-            report::print_exits(&rust, &c_exits::measure(&programs, options.rounds(), options.quick));
+            let rust = micro::measure_exits(&image, rounds, quick, &mut failures)?;
+            report::print_exits(&rust, &c_exits::measure(&programs, rounds, quick));
         }
     }
     let workloads = guest::workloads(|part| options.wants(part), &programs);
     if !workloads.is_empty() {
-        let results = guest::measure(options, &programs, &workloads)?;
-        is_right &= report::print_guests(&workloads, &results);
+        let mut results = guest::measure(options, &programs, &workloads)?;
+        report::print_guests(&workloads, &results);
+        failures.append(&mut results.failures);
     }
-    Ok(is_right)
+    report::print_failures(&failures);
+    Ok(failures.is_empty())
 }

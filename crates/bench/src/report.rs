@@ -60,8 +60,8 @@ pub(crate) fn print_exits(rust: &[ExitResult], c: &CExits) {
     }
 }
 
-/// Whole guests; false when something failed.
-pub(crate) fn print_guests(workloads: &[Workload], results: &Results) -> bool {
+/// Whole guests.
+pub(crate) fn print_guests(workloads: &[Workload], results: &Results) {
     println!("\nWhole guests (one processor; least of all rounds in ms, median in brackets)");
     println!(
         "  {:<5} {:<8} {:>17} {:>17} {:>17} {:>9} {:>9}",
@@ -73,10 +73,16 @@ pub(crate) fn print_guests(workloads: &[Workload], results: &Results) -> bool {
     for note in &results.notes {
         println!("  note: {note}");
     }
-    for failure in &results.failures {
-        println!("  FAILED: {failure}");
+}
+
+/// What went wrong anywhere.
+pub(crate) fn print_failures(failures: &[String]) {
+    if !failures.is_empty() {
+        println!();
     }
-    results.failures.is_empty()
+    for failure in failures {
+        println!("FAILED: {failure}");
+    }
 }
 
 fn print_workload(workload: &Workload, results: &Results) {

@@ -836,7 +836,18 @@ impl Cpu {
         match std::mem::replace(&mut self.trap, TrapKind::None) {
             TrapKind::None | TrapKind::Retry => None,
             TrapKind::Exit(e) => Some(e),
-            TrapKind::Event(ev) => self.raise(ev),
+            TrapKind::Event(ev) => {
+                let exit = self.raise(ev);
+                let soft = matches!(
+                    ev.kind,
+                    EventKind::SoftInt | EventKind::SoftException | EventKind::PrivSoftException
+                );
+                if soft && exit.is_none() {
+                    // The interrupt instruction itself has retired.
+                    self.s.icount += 1;
+                }
+                exit
+            }
         }
     }
 

@@ -12,6 +12,8 @@ mod msr;
 mod seg;
 mod syscall;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use crate::decode::Ctx;
 use crate::decode::Lowered;

@@ -123,11 +123,13 @@ impl VpLoop {
             Name::PENDING_EVENT,
             Name::INTERNAL_ACTIVITY_STATE,
             Name::APIC_BASE,
-            Name::APIC_LVT_LINT0,
         ];
         let values = self.vp.registers(&names).map_err(describe)?;
         let word = |index: usize| values.get(index).copied().map_or(0, RegisterValue::low);
-        let accepts_lint0 = word(6) & LVT_MASKED == 0 && (word(6) >> 8) & 7 == LVT_EXT_INT;
+        // The register form of LVT0 exists in x2APIC mode only; the page form always does.
+        let page = self.vp.apic_page().map_err(|error| error.to_string())?;
+        let lint0 = u64::from(u32::from_le_bytes([page[0x350], page[0x351], page[0x352], page[0x353]]));
+        let accepts_lint0 = lint0 & LVT_MASKED == 0 && (lint0 >> 8) & 7 == LVT_EXT_INT;
         if word(5) & APIC_ENABLED != 0 && !accepts_lint0 && !through_io_apic {
             return Ok(());
         }

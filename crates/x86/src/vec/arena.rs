@@ -1,11 +1,5 @@
 //! Executable memory for the stubs: one memory file mapped twice, writable and executable, never both at once.
-#![expect(
-    unsafe_code,
-    reason = "maps memory and turns assembled bytes into functions"
-)]
-
-/// A position in executable memory.
-pub(crate) type Code = *const u8;
+#![expect(unsafe_code, reason = "maps memory and turns assembled bytes into functions")]
 
 /// Bytes one arena holds; enough for some hundred thousand stubs.
 const ARENA_BYTES: usize = 32 << 20;
@@ -13,7 +7,6 @@ const ARENA_BYTES: usize = 32 << 20;
 #[cfg(all(target_arch = "x86_64", unix))]
 mod imp {
     use super::ARENA_BYTES;
-    use super::Code;
     use std::os::fd::AsRawFd;
     use std::os::fd::FromRawFd;
     use std::os::fd::OwnedFd;
@@ -47,9 +40,8 @@ mod imp {
             }
             let map = |prot| {
                 // SAFETY: a fresh shared mapping at an address of the kernel's choice.
-                let p = unsafe {
-                    libc::mmap(null_mut(), ARENA_BYTES, prot, libc::MAP_SHARED, fd.as_raw_fd(), 0)
-                };
+                let p =
+                    unsafe { libc::mmap(null_mut(), ARENA_BYTES, prot, libc::MAP_SHARED, fd.as_raw_fd(), 0) };
                 if p == libc::MAP_FAILED { None } else { Some(p) }
             };
             let write = map(libc::PROT_READ | libc::PROT_WRITE)?;
@@ -61,7 +53,7 @@ mod imp {
             Some(Arena { write: write.cast(), exec: exec.cast::<u8>(), used: 0 })
         }
 
-        fn add(&mut self, code: &[u8]) -> Option<Code> {
+        fn add(&mut self, code: &[u8]) -> Option<usize> {
             let at = self.used;
             let end = at.checked_add(code.len())?;
             if end > ARENA_BYTES {
@@ -71,7 +63,7 @@ mod imp {
             unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), self.write.add(at), code.len()) };
             self.used = end.next_multiple_of(32);
             // SAFETY: inside the mapping.
-            Some(unsafe { self.exec.add(at) })
+            Some(unsafe { self.exec.add(at) }.expose_provenance())
         }
     }
 
@@ -86,7 +78,7 @@ mod imp {
     }
 
     /// Copies code into executable memory; `None` when there is none, or no room.
-    pub(crate) fn add(code: &[u8]) -> Option<Code> {
+    pub(crate) fn add(code: &[u8]) -> Option<usize> {
         arena()?.lock().unwrap_or_else(PoisonError::into_inner).add(code)
     }
 }
@@ -94,7 +86,6 @@ mod imp {
 #[cfg(not(all(target_arch = "x86_64", unix)))]
 mod imp {
     use super::ARENA_BYTES;
-    use super::Code;
 
     /// Stubs exist on x86-64 hosts only.
     pub(crate) fn available() -> bool {
@@ -102,7 +93,7 @@ mod imp {
     }
 
     /// Never has room.
-    pub(crate) fn add(code: &[u8]) -> Option<Code> {
+    pub(crate) fn add(code: &[u8]) -> Option<usize> {
         let _ = code.len() < ARENA_BYTES;
         None
     }

@@ -1,5 +1,6 @@
 //! System instructions, segmentation, exceptions.
 
+mod check;
 mod cpuid;
 mod cr;
 mod debug;

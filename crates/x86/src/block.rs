@@ -75,16 +75,57 @@ const JUMP_SLOTS: usize = 8192;
 /// Blocks after which the cache starts anew.
 const MAX_BLOCKS: usize = 100_000;
 
-#[derive(Clone, Copy)]
-struct Jump {
+/// What the run loop needs of a block, in one cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Entry {
     la: u64,
     key: u64,
-    block: Option<BlockRef>,
+    /// Version word of the block's page.
+    code: *const AtomicU32,
+    /// First operation.
+    pub(crate) ops: *const Op,
+    /// RIP behind the last instruction.
+    pub(crate) end_rip: u64,
+    /// The block itself.
+    pub(crate) block: Option<BlockRef>,
+    /// Version when the bytes were last compared.
+    seen: u32,
+    /// Operations.
+    pub(crate) count: u32,
+}
+
+impl Entry {
+    const EMPTY: Entry = Entry {
+        la: 0,
+        key: u64::MAX,
+        code: std::ptr::null(),
+        ops: std::ptr::null(),
+        end_rip: 0,
+        block: None,
+        seen: 0,
+        count: 0,
+    };
+
+    /// The entry of a block as it is now.
+    pub(crate) fn of(block: BlockRef) -> Entry {
+        let b = block.get();
+        Entry {
+            la: 0,
+            key: u64::MAX,
+            code: b.page.code,
+            ops: b.ops.as_ptr(),
+            end_rip: b.end_rip,
+            block: Some(block),
+            seen: b.seen.get(),
+            count: b.ops.len() as u32,
+        }
+    }
 }
 
 /// All blocks of a processor and the direct-mapped cache in front.
 pub(crate) struct BlockCache {
-    jumps: Box<[Jump]>,
+    jumps: Box<[Entry]>,
     map: FxHashMap<BlockKey, BlockRef>,
     dead: Vec<BlockRef>,
 }
@@ -106,7 +147,7 @@ fn jump_slot(la: u64) -> usize {
 impl BlockCache {
     pub(crate) fn new() -> BlockCache {
         BlockCache {
-            jumps: vec![Jump { la: 0, key: u64::MAX, block: None }; JUMP_SLOTS].into_boxed_slice(),
+            jumps: vec![Entry::EMPTY; JUMP_SLOTS].into_boxed_slice(),
             map: FxHashMap::default(),
             dead: Vec::new(),
         }
@@ -114,22 +155,13 @@ impl BlockCache {
 
     /// Fast lookup; `key` holds generation, mode and privilege.
     #[inline(always)]
-    pub(crate) fn jump(&self, la: u64, key: u64) -> Option<BlockRef> {
+    pub(crate) fn jump(&self, la: u64, key: u64) -> Option<Entry> {
         let j = &self.jumps[jump_slot(la)];
-        if j.la == la
-            && j.key == key
-            && let Some(b) = j.block
-        {
-            let blk = b.get();
-            if host::version(blk.page.code) == blk.seen.get() {
-                return Some(b);
-            }
-        }
-        None
+        if j.la == la && j.key == key && host::version(j.code) == j.seen { Some(*j) } else { None }
     }
 
     pub(crate) fn enter_jump(&mut self, la: u64, key: u64, block: BlockRef) {
-        self.jumps[jump_slot(la)] = Jump { la, key, block: Some(block) };
+        self.jumps[jump_slot(la)] = Entry { la, key, ..Entry::of(block) };
     }
 
     /// Lookup by identity.
@@ -147,7 +179,7 @@ impl BlockCache {
             self.dead.push(old);
             for j in &mut self.jumps {
                 if j.block.is_some_and(|b| b.0 == old.0) {
-                    *j = Jump { la: 0, key: u64::MAX, block: None };
+                    *j = Entry::EMPTY;
                 }
             }
         }
@@ -164,7 +196,7 @@ impl BlockCache {
     /// Forgets every block.
     pub(crate) fn clear(&mut self) {
         self.dead.extend(self.map.drain().map(|(_, b)| b));
-        self.jumps.fill(Jump { la: 0, key: u64::MAX, block: None });
+        self.jumps.fill(Entry::EMPTY);
     }
 
     /// Frees forgotten blocks; no [`BlockRef`] to one of them may be in use.

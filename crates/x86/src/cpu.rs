@@ -2,6 +2,7 @@
 
 use crate::block::BlockCache;
 use crate::block::CodePage;
+use crate::block::Entry;
 use crate::bus::BusSlot;
 use crate::env::EmulationBus;
 use crate::env::Env;
@@ -562,7 +563,7 @@ impl Cpu {
                 None => {
                     self.blocks.collect();
                     match self.find_block() {
-                        Ok(b) => b,
+                        Ok(b) => Entry::of(b),
                         Err(Trap) => {
                             self.trap_len = 0;
                             if let Some(exit) = self.take_trap() {
@@ -573,7 +574,7 @@ impl Cpu {
                     }
                 }
             };
-            if self.run_ops(b, left) == Ran::Trapped
+            if self.run_ops(&b, left) == Ran::Trapped
                 && let Some(exit) = self.take_trap()
             {
                 return exit;
@@ -595,7 +596,7 @@ impl Cpu {
         while self.s.icount == start {
             self.blocks.collect();
             let trapped = match self.find_block() {
-                Ok(b) => self.run_ops(b, 1) == Ran::Trapped,
+                Ok(b) => self.run_block(b, 1) == Ran::Trapped,
                 Err(Trap) => true,
             };
             if trapped {
@@ -666,7 +667,7 @@ impl Cpu {
             self.s.events.shadow = false;
             self.s.events.shadow_ss = false;
         }
-        if self.run_ops(b, max) == Ran::Trapped {
+        if self.run_block(b, max) == Ran::Trapped {
             if shadow {
                 self.s.events.shadow = true;
             }

@@ -5,6 +5,7 @@
 )]
 
 use crate::block::BlockRef;
+use crate::block::Entry;
 use crate::cpu::Cpu;
 use crate::exit::Flow;
 use crate::op::Op;
@@ -64,14 +65,18 @@ impl Cpu {
     }
 
     /// Executes at most `max` operations of a block.
+    pub(crate) fn run_block(&mut self, r: BlockRef, max: u64) -> Ran {
+        self.run_ops(&Entry::of(r), max)
+    }
+
+    /// Executes at most `max` operations (at least one) of a block's entry.
     #[inline]
-    pub(crate) fn run_ops(&mut self, r: BlockRef, max: u64) -> Ran {
-        let b = r.get();
-        let n = (b.ops.len() as u64).min(max) as usize;
-        let start = b.ops.as_ptr();
+    pub(crate) fn run_ops(&mut self, b: &Entry, max: u64) -> Ran {
+        let n = u64::from(b.count).min(max) as usize;
+        let start = b.ops;
         self.s.rip = b.end_rip;
-        // SAFETY: n <= ops.len(), so the pointer stays within or one past the slice.
-        self.cursor = Cursor { end: unsafe { start.add(n) }, block: Some(r) };
+        // SAFETY: n <= count, the length of the slice that `ops` starts, so this stays within or one past it.
+        self.cursor = Cursor { end: unsafe { start.add(n) }, block: b.block };
         let mut p = start;
         let out = loop {
             // SAFETY: p is inside the slice: it starts there (blocks are never empty, n >= 1) and stops at `end`,
@@ -83,7 +88,7 @@ impl Cpu {
                     p = unsafe { p.add(1) };
                     if p >= self.cursor.end {
                         self.s.icount += u64::from(op.idx) + 1;
-                        if usize::from(op.idx) + 1 < b.ops.len() {
+                        if u32::from(op.idx) + 1 < b.count {
                             self.s.rip = self.op_next(op);
                         }
                         break Ran::Boundary;
@@ -98,7 +103,7 @@ impl Cpu {
                         break Ran::Boundary;
                     }
                     self.s.icount += u64::from(op.idx) + 1;
-                    if usize::from(op.idx) + 1 < b.ops.len() && self.s.rip == b.end_rip {
+                    if u32::from(op.idx) + 1 < b.count && self.s.rip == b.end_rip {
                         self.s.rip = self.op_next(op);
                     }
                     break Ran::Boundary;

@@ -790,7 +790,8 @@ impl Cpu {
             Activity::Halted => {
                 let l = self.env.lines();
                 let iff = self.s.sys_flags & rflags::IF != 0;
-                let window = self.s.events.want_interrupt_window.is_some() && iff
+                let priority = self.s.events.want_interrupt_window;
+                let window = iff && priority.is_some_and(|p| p == 0 || p > self.env.tpr() >> 4)
                     || self.s.events.want_nmi_window && !self.s.events.nmi_masked;
                 if (l.nmi && !self.s.events.nmi_masked) || (l.interrupt.is_some() && iff) {
                     self.s.activity = Activity::Active;

@@ -470,7 +470,7 @@ impl Cpu {
     fn iret_v86(&mut self, size: u64) -> Step {
         let vme = self.s.cr4 & cr4::VME != 0;
         let full = self.s.iopl() == 3;
-        if !full && !(vme && size == 2) {
+        if !(full || vme && size == 2) {
             return self.gp(0);
         }
         let rip = self.peek(0, 0, size)?;

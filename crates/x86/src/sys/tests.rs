@@ -14,6 +14,9 @@ use crate::testing::DATA;
 use crate::testing::Machine;
 use crate::testing::STACK;
 
+/// What [`Machine::fault`] gives.
+type Fault = Option<(u8, Option<u32>)>;
+
 const GDT: u64 = DATA;
 const IDT: u64 = DATA + 0x1000;
 const TSS: u64 = DATA + 0x2000;
@@ -122,7 +125,7 @@ const MOV_SS_AX: [u8; 2] = [0x8e, 0xd0];
 fn loading_a_data_segment_checks_the_descriptor() {
     // (selector, descriptor, expected fault)
     let flat = |access| desc(0, 0xf_ffff, access, 0xc);
-    let cases: &[(u16, u64, Option<(u8, Option<u32>)>)] = &[
+    let cases: &[(u16, u64, Fault)] = &[
         (FREE, flat(0x92), None),
         (FREE, flat(0x90), None),
         (FREE | 3, flat(0xf2), None),
@@ -162,7 +165,7 @@ fn a_null_data_segment_loads_and_cannot_be_used() {
 #[test]
 fn loading_the_stack_segment_checks_the_descriptor() {
     let flat = |access| desc(0, 0xf_ffff, access, 0xc);
-    let cases: &[(u16, u64, Option<(u8, Option<u32>)>)] = &[
+    let cases: &[(u16, u64, Fault)] = &[
         (FREE, flat(0x92), None),
         (0, 0, Some((GP, Some(0)))),
         (FREE, flat(0x90), Some((GP, Some(0x60)))),
@@ -234,7 +237,7 @@ fn real_mode_keeps_the_limit_of_an_unreal_segment() {
 #[test]
 fn far_jumps_check_the_target() {
     let code = |access| desc(0, 0xf_ffff, access, 0xc);
-    let cases: &[(u16, u64, Option<(u8, Option<u32>)>)] = &[
+    let cases: &[(u16, u64, Fault)] = &[
         (FREE, code(0x9a), None),
         (0, 0, Some((GP, Some(0)))),
         (FREE, code(0x92), Some((GP, Some(0x60)))),

@@ -4,7 +4,6 @@
 
 use std::path::Path;
 use std::time::Duration;
-use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::bail;
@@ -21,6 +20,8 @@ use openwhp::RegisterName as Name;
 use openwhp::RegisterValue;
 use openwhp::SegmentRegister;
 use openwhp::VpIndex;
+use rustix::time::ClockId;
+use rustix::time::clock_gettime;
 
 use crate::samples::Samples;
 
@@ -175,9 +176,9 @@ impl Machine {
     /// Runs a loop to its end.
     fn time(&self, row: &Row, iterations: u64) -> anyhow::Result<Duration> {
         self.prepare(row.entry, iterations)?;
-        let start = Instant::now();
+        let start = thread_time();
         let exit = self.vp.run()?;
-        let elapsed = start.elapsed();
+        let elapsed = thread_time().saturating_sub(start);
         match exit.reason {
             ExitReason::IoPort(access) if access.port == END_PORT => Ok(elapsed),
             other => bail!("{}: unexpected exit at {:#x}: {other:?}", row.name, exit.vp.rip),
@@ -202,7 +203,7 @@ impl Machine {
         self.prepare(row.entry, ENDLESS)?;
         let skip = if let Kind::Exits { skip } = row.kind { skip } else { 0 };
         let is_cancel = row.kind == Kind::Cancel;
-        let start = Instant::now();
+        let start = thread_time();
         for _ in 0..count {
             if is_cancel {
                 self.vp.cancel();
@@ -210,8 +211,14 @@ impl Machine {
             let exit = self.vp.run()?;
             answer(&self.vp, &exit, skip).with_context(|| row.name.clone())?;
         }
-        Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(count))
+        Ok(thread_time().saturating_sub(start).as_secs_f64() * 1e9 / f64::from(count))
     }
+}
+
+/// Processor time of this thread: other load on the host does not count.
+fn thread_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
 /// Four page directories of 2 MiB pages for the first 4 GiB, all of it open to user mode.

@@ -44,7 +44,7 @@ struct Line {
 #[derive(Clone, Debug, Subcommand)]
 enum Words {
     /// Boot a kernel, or the built-in guest
-    #[command(after_help = RUN_EXAMPLES)]
+    #[command(after_help = RUN_EXAMPLES, args_override_self = true)]
     Run(RunWords),
     /// Say what this machine offers, engine by engine, and what to do about what is missing
     Check,
@@ -100,7 +100,7 @@ struct RunWords {
     #[arg(long, value_name = "auto|soft", default_value = "auto", value_parser = engine_choice)]
     engine: EngineChoice,
     /// End the run after this many seconds, with status 124
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
     /// End the run when the guest writes a byte V to this port, with status (V << 1) | 1
     #[arg(long, value_name = "PORT", value_parser = port)]
@@ -263,7 +263,7 @@ fn memory_size(text: &str) -> Result<u64, String> {
         _ => return Err("not a size; write it like 512M or 2G".to_owned()),
     };
     let count: u64 = digits.parse().map_err(|_| "not a size; write it like 512M or 2G".to_owned())?;
-    let bytes = count.checked_mul(unit).unwrap_or(u64::MAX);
+    let bytes = count.saturating_mul(unit);
     if !(layout::MEMORY_MIN..=layout::MEMORY_MAX).contains(&bytes) {
         return Err("a guest has between 4M and 64G of memory".to_owned());
     }

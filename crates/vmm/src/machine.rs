@@ -151,7 +151,7 @@ impl Machine {
         let now_ns = self.now_ns();
         devices.pass_time(now_ns);
         let result = f(&mut Bus { devices: &mut devices, now_ns });
-        self.finish(&mut devices, now_ns);
+        self.finish(&mut devices);
         result
     }
 
@@ -180,7 +180,7 @@ impl Machine {
         while !ending.is_over() {
             let now_ns = self.now_ns();
             devices.pass_time(now_ns);
-            self.finish(&mut devices, now_ns);
+            self.finish(&mut devices);
             let wait = devices.deadline_ns.map_or(u64::MAX, |deadline| deadline.saturating_sub(now_ns));
             // At most a quarter of a second, so that the end of a run is noticed.
             let wait = std::time::Duration::from_nanos(wait.min(250_000_000));
@@ -194,8 +194,8 @@ impl Machine {
         self.deadline_moved.notify_all();
     }
 
-    fn finish(&self, devices: &mut Devices, now_ns: u64) {
-        devices.settle(now_ns);
+    fn finish(&self, devices: &mut Devices) {
+        devices.settle();
         let deadline = devices.next_deadline_ns();
         if core::mem::replace(&mut devices.deadline_ns, deadline) != deadline {
             self.deadline_moved.notify_all();
@@ -259,7 +259,7 @@ impl Devices {
     }
 
     /// Carries interrupt lines to the controllers, and messages to the local APICs.
-    fn settle(&mut self, _now_ns: u64) {
+    fn settle(&mut self) {
         self.feed_uart();
         let mut wanted = self.lines;
         wanted[LINE_KEYBOARD] = self.keyboard.interrupt();
@@ -271,9 +271,9 @@ impl Devices {
             wanted[usize::from(acpi::gsi_of_slot(slot as u8))] |= function.interrupt_line();
             function.take_messages(&mut self.messages);
         }
-        for line in 0..PINS {
-            if wanted[line] != self.lines[line] {
-                self.set_line(line, wanted[line]);
+        for (line, asserted) in wanted.into_iter().enumerate() {
+            if asserted != self.lines[line] {
+                self.set_line(line, asserted);
             }
         }
         for message in core::mem::take(&mut self.messages) {
@@ -355,9 +355,8 @@ impl Devices {
                 }
             }
             RESET_CONTROL => {
-                if self.reset_control.write(value) {
-                    self.ending.end(Outcome::Reset);
-                }
+                let is_asked = self.reset_control.write(value);
+                self.reset_if(is_asked);
             }
             pm::BASE..0x610 => {
                 self.pm.write(port - pm::BASE, value, now_ns);
@@ -369,11 +368,16 @@ impl Devices {
             _ if PicPair::owns_port(port) => self.write_pic(port, value),
             _ if Rtc::owns_port(port) => self.rtc.write(port, value, now_ns),
             _ if I8042::owns_port(port) => {
-                if self.keyboard.write(port, value) == Request::Reset {
-                    self.ending.end(Outcome::Reset);
-                }
+                let request = self.keyboard.write(port, value);
+                self.reset_if(request == Request::Reset);
             }
             _ => {}
+        }
+    }
+
+    fn reset_if(&self, is_asked: bool) {
+        if is_asked {
+            self.ending.end(Outcome::Reset);
         }
     }
 

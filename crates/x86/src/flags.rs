@@ -145,6 +145,14 @@ impl Flags {
         self.aux = aux;
     }
 
+    /// ZF, SF, PF and AF as given, CF and OF kept.
+    #[inline]
+    pub fn keep_carries(&mut self, zf: bool, sf: bool, pf: bool, af: bool) {
+        let keep = self.bits() & (f::CF | f::OF);
+        let bit = |on: bool, mask: u64| if on { mask } else { 0 };
+        self.set_bits(keep | bit(zf, f::ZF) | bit(sf, f::SF) | bit(pf, f::PF) | bit(af, f::AF));
+    }
+
     /// Changes CF only.
     #[inline]
     pub fn set_cf(&mut self, cf: bool) {

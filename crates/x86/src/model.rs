@@ -299,6 +299,24 @@ impl CpuModel {
 
     /// Whether the model offers the features an instruction needs.
     pub fn allows(&self, i: &Instruction) -> bool {
+        use iced_x86::Mnemonic::*;
+        // Encodings in the hint space are no-operations where their feature is missing.
+        if matches!(
+            i.mnemonic(),
+            Cldemote
+                | Endbr32
+                | Endbr64
+                | Rdsspd
+                | Rdsspq
+                | Prefetch
+                | Prefetchw
+                | Prefetchwt1
+                | Prefetchit0
+                | Prefetchit1
+                | Pause
+        ) {
+            return true;
+        }
         i.cpuid_features().iter().all(|&f| match feature_bit(f) {
             Some((n, b)) => self.words[n] >> b & 1 != 0,
             None => true,

@@ -103,13 +103,14 @@ fn pick_bt<const K: u8>(i: &Instruction) -> Handler {
 fn scan<T: Word, const MEM: bool, const REV: bool>(c: &mut Cpu, op: &Op) -> Step {
     let v = rm::<T, MEM>(c, op)?.to_u64();
     if v == 0 {
-        // The destination keeps its value; other flags are undefined.
-        c.s.flags.set_zf(true);
+        // The destination keeps its value.
+        c.s.flags.set_bits(rflags::ZF | rflags::PF);
         return Ok(Flow::Next);
     }
     let r = if REV { 63 - v.leading_zeros() } else { v.trailing_zeros() };
     c.set_reg(op.dst, T::from_u64(u64::from(r)));
-    c.s.flags.set_zf(false);
+    // All but ZF are undefined: cleared, PF by the result.
+    c.s.flags.set_bits(if r.count_ones() & 1 == 0 { rflags::PF } else { 0 });
     Ok(Flow::Next)
 }
 
@@ -125,7 +126,8 @@ fn count_zeros<T: Word, const MEM: bool, const REV: bool>(c: &mut Cpu, op: &Op) 
     };
     c.set_reg(op.dst, T::from_u64(u64::from(r)));
     c.s.flags.set_cf(v == 0);
-    c.s.flags.set_zf(r == 0);
+    // OF is undefined and stays; SF, PF and AF come out clear.
+    c.s.flags.keep_carries(r == 0, false, false, false);
     Ok(Flow::Next)
 }
 
@@ -138,6 +140,8 @@ fn popcnt<T: Word, const MEM: bool>(c: &mut Cpu, op: &Op) -> Step {
 
 /// An instruction of two sources, one of them possibly memory (`a`), the other in `op.aux` (`b`).
 trait Pair: 'static {
+    /// AF comes out set and SF clear (they are undefined).
+    const AF: bool = false;
     /// The result, and the carry if the instruction sets flags.
     fn calc<T: Word>(a: T, b: T) -> (T, Option<bool>);
 }
@@ -157,7 +161,6 @@ macro_rules! pair {
 }
 
 pair!(Andn, T, |a, b| a & !b, Some(false));
-pair!(Bextr, T, |a, b| bextr(a, b), Some(false));
 pair!(Blsi, T, |a, _b| a & a.wrapping_neg(), Some(a != 0));
 pair!(Blsmsk, T, |a, _b| a ^ a.wrapping_sub(1), Some(a == 0));
 pair!(Blsr, T, |a, _b| a & a.wrapping_sub(1), Some(a == 0));
@@ -167,6 +170,15 @@ pair!(Pext, T, |a, b| pext(b, a), None);
 pair!(Rorx, T, |a, b| rotate_right(a, b as u32 & (T::BITS - 1), T::BITS), None);
 pair!(Shlx, T, |a, b| a << (b & u64::from(T::BITS - 1)), None);
 pair!(Shrx, T, |a, b| a >> (b & u64::from(T::BITS - 1)), None);
+
+struct Bextr;
+impl Pair for Bextr {
+    const AF: bool = true;
+    #[inline(always)]
+    fn calc<T: Word>(a: T, b: T) -> (T, Option<bool>) {
+        (T::from_u64(bextr(a.to_u64(), b.to_u64())), Some(false))
+    }
+}
 
 struct Sarx;
 impl Pair for Sarx {
@@ -225,6 +237,9 @@ fn pair<T: Word, A: Pair, const MEM: bool, const IMM: bool>(c: &mut Cpu, op: &Op
     c.set_reg(op.dst, r);
     if let Some(cf) = cf {
         c.s.flags.set_result(r, cf, false);
+        if A::AF {
+            c.s.flags.keep_carries(c.s.flags.zf(), false, c.s.flags.pf(), true);
+        }
     }
     Ok(Flow::Next)
 }

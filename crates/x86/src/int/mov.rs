@@ -76,6 +76,13 @@ fn swapped<T: Word>(v: T) -> T {
     T::from_u64(v.to_u64().swap_bytes() >> (64 - T::BITS))
 }
 
+/// MOVSXD with a 16-bit destination: memory is read as 32 bits.
+fn movsxd_16(c: &mut Cpu, op: &Op) -> Step {
+    let v = c.load::<u32>(op)?;
+    c.set_reg(op.dst, v as u16);
+    Ok(Flow::Next)
+}
+
 fn movbe_rm<T: Word>(c: &mut Cpu, op: &Op) -> Step {
     let v = c.load::<T>(op)?;
     c.set_reg(op.dst, swapped(v));
@@ -267,10 +274,10 @@ pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
         Mnemonic::Movzx => pick_extend(i, false)?,
         Mnemonic::Movsx | Mnemonic::Movsxd if size_of(i, 1) == size_of(i, 0) => {
             // MOVSXD without REX.W is a plain move.
-            if i.op_kind(1) == OpKind::Memory {
-                wide!(size_of(i, 0), mov_rm)
-            } else {
-                wide!(size_of(i, 0), mov_rr)
+            match (i.op_kind(1) == OpKind::Memory, size_of(i, 0)) {
+                (true, 2) => movsxd_16,
+                (true, n) => wide!(n, mov_rm),
+                (false, n) => wide!(n, mov_rr),
             }
         }
         Mnemonic::Movsx | Mnemonic::Movsxd => pick_extend(i, true)?,

@@ -123,6 +123,8 @@ fn idiv<T: Word, const MEM: bool>(c: &mut Cpu, op: &Op) -> Step {
 fn set_quotient<T: Word>(c: &mut Cpu, q: u64, r: u64) {
     c.set_reg(A, T::from_u64(q));
     c.set_reg(if T::BITS == 8 { AH } else { D }, T::from_u64(r));
+    // Undefined flags as current processors leave them.
+    c.s.flags.keep_carries(false, false, false, true);
 }
 
 /// MULX: `op.src` or memory times rDX; high half to `op.dst`, low half to `op.aux`.

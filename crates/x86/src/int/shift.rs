@@ -52,6 +52,13 @@ fn shr64(v: u64, n: u32) -> u64 {
     v.checked_shr(n).unwrap_or(0)
 }
 
+/// Flags of a shift; AF is undefined and comes out set.
+#[inline(always)]
+fn shifted<T: Word>(f: &mut Flags, r: T, cf: bool, of: bool) {
+    f.set_result(r, cf, of);
+    f.set_af(true);
+}
+
 struct Shl;
 impl Shift for Shl {
     #[inline(always)]
@@ -62,7 +69,7 @@ impl Shift for Shl {
     fn flags<T: Word>(f: &mut Flags, a: T, n: u32, r: T) {
         // Bit (width - n) of the source: the last one out; zero beyond the width.
         let cf = if n <= T::BITS { a.to_u64() >> (T::BITS - n & 63) & 1 != 0 } else { false };
-        f.set_result(r, cf, cf != msb(r));
+        shifted(f, r, cf, cf != msb(r));
     }
 }
 
@@ -77,7 +84,7 @@ impl Shift for Shr {
         let last = a.to_u64() >> (n - 1 & 63);
         // The sign before the last step.
         let of = last >> (T::BITS - 1) & 1 != 0;
-        f.set_result(r, last & 1 != 0, of);
+        shifted(f, r, last & 1 != 0, of);
     }
 }
 
@@ -89,7 +96,7 @@ impl Shift for Sar {
     }
     #[inline(always)]
     fn flags<T: Word>(f: &mut Flags, a: T, n: u32, r: T) {
-        f.set_result(r, a.sext() as i64 >> (n - 1 & 63) & 1 != 0, false);
+        shifted(f, r, a.sext() as i64 >> (n - 1 & 63) & 1 != 0, false);
     }
 }
 
@@ -231,23 +238,22 @@ fn pick<A: Shift>(i: &Instruction) -> Option<Handler> {
 fn double<T: Word, const LEFT: bool>(a: T, b: T, n: u32) -> (T, bool) {
     let w = T::BITS;
     let (x, y) = (u128::from(a.to_u64()), u128::from(b.to_u64()));
-    // 16-bit counts above 16 are undefined: the operands then repeat, as processors do.
+    // 16-bit counts above 16 are undefined: the source then comes in twice, as processors do.
     if LEFT {
-        let wide = if w == 16 { x << 32 | y << 16 | x } else { x << w | y };
+        let wide = if w == 16 { x << 32 | y << 16 | y } else { x << w | y };
         let top = if w == 16 { 48 } else { 2 * w };
         (T::from_u64((wide >> (top - w - n)) as u64), wide >> (top - n) & 1 != 0)
     } else {
-        let wide = if w == 16 { x << 32 | y << 16 | x } else { y << w | x };
+        let wide = if w == 16 { y << 32 | y << 16 | x } else { y << w | x };
         (T::from_u64((wide >> n) as u64), wide >> (n - 1) & 1 != 0)
     }
 }
 
 #[inline(always)]
-fn double_flags<T: Word>(f: &mut Flags, a: T, r: T, cf: bool, left: bool) {
+fn double_flags<T: Word>(f: &mut Flags, r: T, n: u32, last: bool, left: bool) {
     // OF: the sign changed in the last step.
-    let of = if left { cf != msb(r) } else { msb(r) != (r.to_u64() >> (T::BITS - 2) & 1 != 0) };
-    let _ = a;
-    f.set_result(r, cf, of);
+    let of = if left { last != msb(r) } else { msb(r) != (r.to_u64() >> (T::BITS - 2) & 1 != 0) };
+    shifted(f, r, last && n <= T::BITS, of);
 }
 
 fn double_r<T: Word, const LEFT: bool, const CL: bool>(c: &mut Cpu, op: &Op) -> Step {
@@ -257,9 +263,9 @@ fn double_r<T: Word, const LEFT: bool, const CL: bool>(c: &mut Cpu, op: &Op) -> 
         c.set_reg(op.dst, a);
         return Ok(Flow::Next);
     }
-    let (r, cf) = double::<T, LEFT>(a, b, n);
+    let (r, last) = double::<T, LEFT>(a, b, n);
     c.set_reg(op.dst, r);
-    double_flags(&mut c.s.flags, a, r, cf, LEFT);
+    double_flags(&mut c.s.flags, r, n, last, LEFT);
     Ok(Flow::Next)
 }
 
@@ -268,8 +274,8 @@ fn double_m<T: Word, const LEFT: bool, const CL: bool>(c: &mut Cpu, op: &Op) -> 
     let b = c.reg::<T>(op.src);
     let (a, r) = rmw::<T>(c, op, |a| if n == 0 { a } else { double::<T, LEFT>(a, b, n).0 })?;
     if n != 0 {
-        let (_, cf) = double::<T, LEFT>(a, b, n);
-        double_flags(&mut c.s.flags, a, r, cf, LEFT);
+        let (_, last) = double::<T, LEFT>(a, b, n);
+        double_flags(&mut c.s.flags, r, n, last, LEFT);
     }
     Ok(Flow::Next)
 }

@@ -112,10 +112,6 @@ fn enter<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     let mut sp = moved::<S>(c, T::BYTES.wrapping_neg());
     let bp = c.reg::<T>(BP);
     let frame = sp;
-    // The lowest byte touched must be writable, also below the locals, before anything changes.
-    let end = S::from_u64(sp.wrapping_sub(level * T::BYTES).wrapping_sub(op.imm)).to_u64();
-    let la = c.seg_la(seg, end, T::BYTES, Access::Write)?;
-    c.probe(la, T::BYTES, Access::Write, SS as u8)?;
     put::<T>(c, seg, sp, bp)?;
     if level > 0 {
         let mut p = c.reg::<S>(BP).to_u64();
@@ -129,8 +125,12 @@ fn enter<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
         sp = S::from_u64(sp.wrapping_sub(T::BYTES)).to_u64();
         put::<T>(c, seg, sp, T::from_u64(frame))?;
     }
+    // The new top of the stack must be writable before the registers change.
+    let end = S::from_u64(sp.wrapping_sub(op.imm)).to_u64();
+    let la = c.seg_la(seg, end, T::BYTES, Access::Write)?;
+    c.probe(la, T::BYTES, Access::Write, SS as u8)?;
     c.set_reg(BP, T::from_u64(frame));
-    c.set_reg(SP, S::from_u64(sp.wrapping_sub(op.imm)));
+    c.set_reg(SP, S::from_u64(end));
     Ok(Flow::Next)
 }
 

@@ -54,6 +54,9 @@ fn step<T: Word, W: Word>(c: &mut Cpu, r: u8) {
 /// Moves an index register forward by `n` elements.
 #[inline(always)]
 fn skip<T: Word, W: Word>(c: &mut Cpu, r: u8, n: u64) {
+    if n == 0 {
+        return;
+    }
     let v = c.reg::<W>(r).to_u64().wrapping_add(n * T::BYTES);
     c.set_reg(r, W::from_u64(v));
 }
@@ -120,8 +123,9 @@ fn lods_one<T: Word, W: Word>(c: &mut Cpu, op: &Op) -> R<bool> {
 
 #[inline(always)]
 fn cmps_one<T: Word, W: Word, const REP: u8>(c: &mut Cpu, op: &Op) -> R<bool> {
-    let a = load_si::<T, W>(c, op)?;
+    // The destination operand is read first, which shows when both fault.
     let b = load_di::<T, W>(c, op)?;
+    let a = load_si::<T, W>(c, op)?;
     compare(c, a, b);
     step::<T, W>(c, SI);
     step::<T, W>(c, DI);
@@ -240,11 +244,11 @@ fn stos_run<T: Word, W: Word>(c: &mut Cpu, op: &Op, n: u64) -> R<(u64, bool)> {
 
 #[inline(always)]
 fn cmps_run<T: Word, W: Word, const REP: u8>(c: &mut Cpu, op: &Op, n: u64) -> R<(u64, bool)> {
-    let (x, n) = span::<T, W>(c, op.seg, SI, n, false)?;
+    let (y, n) = span::<T, W>(c, op.aux, DI, n, false)?;
     if n == 0 {
         return Ok((0, false));
     }
-    let (y, n) = span::<T, W>(c, op.aux, DI, n, false)?;
+    let (x, n) = span::<T, W>(c, op.seg, SI, n, false)?;
     let mut last = None;
     let mut done = 0;
     let mut stop = false;

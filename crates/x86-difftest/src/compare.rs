@@ -1,0 +1,115 @@
+//! Compares what the two sides made of a case.
+
+use crate::case::Case;
+use crate::case::End;
+use crate::case::SCRATCH;
+use crate::case::State;
+use iced_x86::Decoder;
+use iced_x86::DecoderOptions;
+use iced_x86::Instruction;
+use iced_x86::RflagsBits;
+use openwhp_x86::state::rflags;
+
+/// The instruction of a case.
+pub fn decode(case: &Case) -> Instruction {
+    Decoder::with_ip(64, &case.bytes, case.rip, DecoderOptions::NONE).decode()
+}
+
+/// RFLAGS bits the manuals leave undefined after the instruction.
+pub fn undefined_flags(i: &Instruction) -> u64 {
+    let u = i.rflags_undefined();
+    let pairs = [
+        (RflagsBits::OF, rflags::OF),
+        (RflagsBits::SF, rflags::SF),
+        (RflagsBits::ZF, rflags::ZF),
+        (RflagsBits::AF, rflags::AF),
+        (RflagsBits::CF, rflags::CF),
+        (RflagsBits::PF, rflags::PF),
+    ];
+    pairs.into_iter().filter(|(a, _)| u & a != 0).map(|(_, b)| b).sum()
+}
+
+/// Differences, one line each; empty when both sides agree. `strict` compares undefined flags too.
+pub fn compare(case: &Case, host: &(State, End), ours: &(State, End), strict: bool) -> Vec<String> {
+    let mut out = Vec::new();
+    let ((h, hend), (g, gend)) = (host, ours);
+    if hend != gend {
+        out.push(format!("end: host {hend:x?}, ours {gend:x?}"));
+        return out;
+    }
+    let names = [
+        "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+        "r14", "r15",
+    ];
+    for (n, name) in names.iter().enumerate() {
+        if h.gpr[n] != g.gpr[n] {
+            out.push(format!(
+                "{name}: before {:#x}, host {:#x}, ours {:#x}",
+                case.before.gpr[n], h.gpr[n], g.gpr[n]
+            ));
+        }
+    }
+    let i = decode(case);
+    let skip = if strict { 0 } else { undefined_flags(&i) };
+    let mask = (rflags::ARITH | rflags::DF) & !skip;
+    if (h.flags ^ g.flags) & mask != 0 {
+        let f = |v: u64| {
+            let names = [(0, 'c'), (2, 'p'), (4, 'a'), (6, 'z'), (7, 's'), (10, 'd'), (11, 'o')];
+            names.into_iter().map(|(b, c)| if v >> b & 1 != 0 { c.to_ascii_uppercase() } else { c }).collect()
+        };
+        let (b, h, g): (String, String, String) = (f(case.before.flags), f(h.flags), f(g.flags));
+        out.push(format!("flags: before {b}, host {h}, ours {g}"));
+    }
+    if h.mem != g.mem {
+        for (n, ((a, b), old)) in h.mem.iter().zip(&g.mem).zip(&case.before.mem).enumerate() {
+            if a != b {
+                out.push(format!(
+                    "[{:#x}]: before {old:02x}, host {a:02x}, ours {b:02x}",
+                    SCRATCH + n as u64
+                ));
+                if out.len() > 24 {
+                    break;
+                }
+            }
+        }
+    }
+    if let (Some(h), Some(g), Some(b)) = (&h.vec, &g.vec, &case.before.vec) {
+        for n in 0..32 {
+            if h.zmm[n] != g.zmm[n] {
+                out.push(format!(
+                    "zmm{n}:\n  before {:02x?}\n  host   {:02x?}\n  ours   {:02x?}",
+                    b.zmm[n], h.zmm[n], g.zmm[n]
+                ));
+            }
+        }
+        for n in 0..8 {
+            if h.k[n] != g.k[n] {
+                out.push(format!("k{n}: before {:x}, host {:x}, ours {:x}", b.k[n], h.k[n], g.k[n]));
+            }
+        }
+        if h.mxcsr != g.mxcsr {
+            out.push(format!("mxcsr: before {:x}, host {:x}, ours {:x}", b.mxcsr, h.mxcsr, g.mxcsr));
+        }
+        let (x, y) = (&h.x87, &g.x87);
+        let words = |x: &openwhp_x86::state::X87| (x.fcw, x.fsw, x.ftw);
+        if words(x) != words(y) {
+            out.push(format!(
+                "fcw, fsw, ftw: before {:x?}, host {:x?}, ours {:x?}",
+                words(&b.x87),
+                words(x),
+                words(y)
+            ));
+        }
+        for n in 0..8 {
+            if x.st[n][..10] != y.st[n][..10] {
+                out.push(format!(
+                    "r{n}: before {:02x?}, host {:02x?}, ours {:02x?}",
+                    &b.x87.st[n][..10],
+                    &x.st[n][..10],
+                    &y.st[n][..10]
+                ));
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,18 @@
+//! A small dose of random instructions; the kept seeds come first.
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+
+use openwhp_x86_difftest::filter::Class;
+use openwhp_x86_difftest::session::Session;
+
+const KEPT: &str = include_str!("kept.txt");
+
+#[test]
+fn software_and_host_agree() {
+    let mut s = Session::new().expect("host side");
+    let kept = s.kept(KEPT);
+    assert!(kept.is_empty(), "{}", kept.iter().map(ToString::to_string).collect::<String>());
+    s.many(&[Class::Int], "", 20_000, 0x5eed);
+    assert!(s.report.compared > 15_000, "only {} cases were compared", s.report.compared);
+    let found: String = s.report.mismatches.values().map(|(_, m)| m.to_string()).collect();
+    assert!(found.is_empty(), "add these lines to kept.txt once fixed:\n{found}");
+}

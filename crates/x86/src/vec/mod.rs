@@ -157,14 +157,16 @@ pub(crate) fn lower(_cpu: &Cpu, i: &Instruction, op: &mut Op, c: &Ctx) -> Option
     if let Some(l) = software(i, op) {
         return Some(l);
     }
+    if i.mnemonic() == Mnemonic::Wait {
+        op.need = need::WAIT;
+        return x87::lower(i, op, c);
+    }
     if !features::host_executes(i) {
         return None;
     }
     op.need = needs(i);
-    match i.mnemonic() {
-        Mnemonic::Wait => op.need = need::WAIT,
-        Mnemonic::Emms | Mnemonic::Maskmovq => op.need = need::MMX,
-        _ => {}
+    if matches!(i.mnemonic(), Mnemonic::Emms | Mnemonic::Maskmovq) {
+        op.need = need::MMX;
     }
     if is_x87(i) || i.mnemonic() == Mnemonic::Emms {
         return x87::lower(i, op, c);

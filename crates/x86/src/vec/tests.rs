@@ -5,11 +5,16 @@ mod forms;
 mod x87;
 mod xsave;
 
+use crate::cpu::vector;
 use crate::exit::CpuExit;
 use crate::state::*;
 use crate::testing::CODE;
 use crate::testing::DATA;
 use crate::testing::Machine;
+use crate::testing::TABLES;
+use iced_x86::IcedError;
+use iced_x86::code_asm::CodeAssembler;
+use iced_x86::code_asm::*;
 
 /// A long-mode machine with RAX at the data area and recognisable vector registers.
 fn machine(code: &[u8]) -> Machine {
@@ -23,9 +28,16 @@ fn machine(code: &[u8]) -> Machine {
     m
 }
 
-/// Runs one instruction that must not fault.
-fn run(m: &mut Machine) {
-    assert_eq!(m.fault(), None);
+/// Assembles 64-bit code.
+fn asm(f: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) -> Vec<u8> {
+    let mut a = CodeAssembler::new(64).expect("64 is a bitness");
+    f(&mut a).expect("the code is encodable");
+    a.assemble(CODE).expect("the code is encodable")
+}
+
+/// A machine about to run the code.
+fn ready(f: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) -> Machine {
+    machine(&asm(f))
 }
 
 /// Puts other code at the start and RIP in front of it.
@@ -56,7 +68,20 @@ fn fault_vector(m: &mut Machine) -> Option<u8> {
     m.fault().map(|(v, _)| v)
 }
 
-/// Whether the run stopped without any exit.
-fn is_limit(e: CpuExit) -> bool {
-    e == CpuExit::Limit
+/// Address of the first page that [`punch`] makes absent.
+const HOLE: u64 = 0x20_0000;
+
+/// Makes the second 2 MiB not present, and puts RAX `back` bytes in front of it.
+fn punch(m: &mut Machine, back: u64) {
+    m.ram.put::<8>(TABLES + 0x2000 + 8, 0);
+    m.cpu.flush_tlb();
+    m.cpu.s.gpr[RAX] = HOLE - back;
+}
+
+/// CR2 and error code of the page fault that one instruction raises.
+fn page_fault(m: &mut Machine) -> Option<(u64, u32)> {
+    match m.run(1) {
+        CpuExit::Exception { event, param } if event.vector == vector::PF => Some((param, event.error?)),
+        _ => None,
+    }
 }

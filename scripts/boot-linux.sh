@@ -201,8 +201,10 @@ DHCP
     host_busybox=$(find "$work.new/busybox" -name busybox -type f -perm -u+x | head -n 1)
     (cd "$image_dir" && find . | "$host_busybox" cpio -o -H newc 2>/dev/null) >"$work.new/initramfs.cpio"
     cp "$(find "$root/boot" -name 'vmlinuz-*' | head -n 1)" "$work.new/vmlinuz"
-    cp "$host_busybox" "$work.new/host-busybox"
+    # It finds its applets only under its own name.
+    cp "$host_busybox" "$work.new/kept"
     rm -rf "$work.new/root" "$image_dir" "$work.new/busybox" "$work.new/busybox-guest"
+    mv "$work.new/kept" "$work.new/busybox"
 }
 
 # What was made by another version of this script is made again.
@@ -223,7 +225,7 @@ if [ -n "$script" ]; then
     # A second archive behind the first adds the script.
     scratch=$(mktemp -d)
     cp "$script" "$scratch/script"
-    (cd "$scratch" && echo script | "$work/host-busybox" cpio -o -H newc 2>/dev/null) >"$scratch/cpio"
+    (cd "$scratch" && echo script | "$work/busybox" cpio -o -H newc 2>/dev/null) >"$scratch/cpio"
     initramfs=$work/initramfs-script-$$.cpio
     cat "$work/initramfs.cpio" "$scratch/cpio" >"$initramfs"
     rm -rf "$scratch"

@@ -227,7 +227,7 @@ fn op_lar(cpu: &mut Cpu, op: &Op) -> Step {
     let kinds = if cpu.s.long_mode() { 0x1a04 } else { 0x1a3e };
     let d = cpu.visible(sel, kinds)?;
     if let Some(d) = d {
-        cpu.put_sized(op.dst, op.imm, u64::from(d.hi & 0x00f0_ff00));
+        cpu.put_sized(op.dst, op.imm, u64::from(d.hi & 0x00ff_ff00));
     }
     cpu.s.flags.set_zf(d.is_some());
     Ok(Flow::Next)

@@ -258,7 +258,7 @@ impl Cpu {
         let index = u64::from(sel & 0xfff8);
         let (base, limit) = if sel & 4 != 0 {
             let l = self.s.seg[LDTR];
-            if !l.present() || is_null(l.selector) {
+            if !l.present() {
                 return Ok(None);
             }
             (l.base, u64::from(l.limit))

@@ -807,7 +807,7 @@ fn descriptor_queries_never_fault() {
     let verr = [0x0f, 0x00, 0xe1];
     let verw = [0x0f, 0x00, 0xe9];
     let data = desc(0, 0x12345, 0xf2, 0xc);
-    assert_eq!(run(&lar, FREE, data), Some(0x00c0_f200));
+    assert_eq!(run(&lar, FREE, data), Some(0x00c1_f200));
     assert_eq!(run(&lsl, FREE, data), Some(0x1234_5fff));
     assert_eq!(run(&lsl, FREE, desc(0, 0x12345, 0xf2, 0x4)), Some(0x12345));
     assert_eq!(run(&lar, FREE, desc(0, 0, 0x92, 0)), None);

@@ -6,7 +6,6 @@ use std::ffi::CString;
 use std::path::Path;
 
 use openwhp_abi::functions::x64 as prototype;
-use openwhp_abi::hresult::HRESULT;
 
 /// Declares the table with one field per function.
 macro_rules! table {
@@ -141,39 +140,12 @@ impl std::fmt::Debug for Api {
     }
 }
 
-/// A C function that takes its arguments as a tuple.
-pub trait Call<Arguments> {
-    /// # Safety
-    /// Every pointer is null or valid for the size given beside it.
-    unsafe fn call(self, arguments: Arguments) -> HRESULT;
-}
-
-macro_rules! arity {
-    ($($argument:ident: $type:ident),*) => {
-        impl<$($type),*> Call<($($type,)*)> for unsafe extern "C" fn($($type),*) -> HRESULT {
-            unsafe fn call(self, ($($argument,)*): ($($type,)*)) -> HRESULT {
-                // SAFETY: the caller's promise.
-                unsafe { self($($argument),*) }
-            }
-        }
-    };
-}
-
-arity!(a: A);
-arity!(a: A, b: B);
-arity!(a: A, b: B, c: C);
-arity!(a: A, b: B, c: C, d: D);
-arity!(a: A, b: B, c: C, d: D, e: E);
-arity!(a: A, b: B, c: C, d: D, e: E, f: F);
-arity!(a: A, b: B, c: C, d: D, e: E, f: F, g: G);
-
 /// Calls a function of the table. The caller's pointers are null or valid for the size given beside them.
 #[macro_export]
 macro_rules! call {
     ($api:expr, $name:ident($($argument:expr),* $(,)?)) => {{
         let function = $api.$name;
-        let arguments = ($($argument,)*);
         // SAFETY: every pointer of the call is null or valid for the size given beside it.
-        unsafe { $crate::api::Call::call(function, arguments) }
+        unsafe { function($($argument),*) }
     }};
 }

@@ -7,6 +7,10 @@
 //! Start with [`machine`], then read any file of `cases`.
 
 #![expect(non_snake_case, reason = "functions have the names of the C headers")]
+#![expect(
+    clippy::macro_metavars_in_unsafe,
+    reason = "calls of C functions are short and have only plain arguments"
+)]
 
 pub mod api;
 pub mod cases;

@@ -1,3 +1,276 @@
-//! Cases.
+//! Functions whose ability no engine has yet: arguments are checked, then the documented code comes back.
 
-pub(super) const CASES: &[crate::cases::Case] = &[];
+use std::ptr::null_mut;
+use std::ptr::without_provenance_mut;
+
+use openwhp_abi::hresult::*;
+use openwhp_abi::windows::HANDLE;
+use openwhp_abi::x64::*;
+
+use super::cases;
+use crate::Engine;
+use crate::Machine;
+use crate::call;
+
+cases! { "absent":
+    a_synic_event_finds_no_synic from "functions.md 7.1",
+    a_synic_message_finds_no_synic from "functions.md 7.2",
+    doorbell_match_data_is_checked from "interrupts-and-notifications.md 4",
+    no_doorbell_can_be_found from "functions.md 6.2",
+    ports_are_no_entry_points from "functions.md 8.1",
+    port_handles_are_unknown from "functions.md 8.2, 8.3",
+    triggers_are_checked from "functions.md 8.4",
+    trigger_handles_are_unknown from "functions.md 8.5, 8.6",
+    no_virtual_pci_resource_can_be_had from "functions.md 9",
+    devices_must_be_allowed from "functions.md 9",
+    devices_are_unknown from "functions.md 9",
+    nothing_migrates from "functions.md 10",
+}
+
+fn machine(engine: &Engine) -> Machine {
+    let machine = Machine::set_up(engine, 1, |_| ());
+    machine.create_vp(0);
+    machine
+}
+
+fn a_synic_event_finds_no_synic(engine: &Engine) {
+    let machine = machine(engine);
+    let signal = |event: WHV_SYNIC_EVENT_PARAMETERS| {
+        call!(engine.api, WHvSignalVirtualProcessorSynicEvent(machine.partition, event, null_mut()))
+    };
+    let event = WHV_SYNIC_EVENT_PARAMETERS::default();
+    assert_eq!(signal(event), ERROR_HV_INVALID_SYNIC_STATE);
+    assert_eq!(signal(WHV_SYNIC_EVENT_PARAMETERS { TargetVtl: 1, ..event }), E_INVALIDARG);
+    assert_eq!(signal(WHV_SYNIC_EVENT_PARAMETERS { VpIndex: 5, ..event }), WHV_E_VP_DOES_NOT_EXIST);
+    assert_eq!(signal(WHV_SYNIC_EVENT_PARAMETERS { TargetSint: 16, ..event }), ERROR_HV_INVALID_PARAMETER);
+    assert_eq!(signal(WHV_SYNIC_EVENT_PARAMETERS { FlagNumber: 2048, ..event }), ERROR_HV_INVALID_PARAMETER);
+}
+
+fn a_synic_message_finds_no_synic(engine: &Engine) {
+    let machine = machine(engine);
+    let message = [1_u8; 300];
+    let post = |vp: u32, sint: u32, size: u32| {
+        let start = message.as_ptr().cast();
+        call!(engine.api, WHvPostVirtualProcessorSynicMessage(machine.partition, vp, sint, start, size))
+    };
+    assert_eq!(post(0, 2, 256), ERROR_HV_INVALID_SYNIC_STATE);
+    assert_eq!(post(0, 16, 256), ERROR_HV_INVALID_PARAMETER);
+    assert_eq!(post(0, 2, 0), E_INVALIDARG);
+    assert_eq!(post(0, 2, 257), E_INVALIDARG);
+    assert_eq!(post(1, 2, 256), WHV_E_VP_DOES_NOT_EXIST);
+    let null =
+        call!(engine.api, WHvPostVirtualProcessorSynicMessage(machine.partition, 0, 2, null_mut(), 16));
+    assert_eq!(null, E_POINTER);
+}
+
+/// An event of the library.
+fn event() -> HANDLE {
+    let mut event = null_mut();
+    // SAFETY: the pointer is a local variable.
+    assert_eq!(unsafe { WinHvPlatform::openwhp_event_create(&raw mut event) }, S_OK);
+    event
+}
+
+fn close(event: HANDLE) {
+    // SAFETY: the function takes no pointers to memory.
+    assert_eq!(unsafe { WinHvPlatform::openwhp_event_close(event) }, S_OK);
+}
+
+fn doorbell(address: u64, length: u32, value: u64, flags: (u32, u32)) -> WHV_DOORBELL_MATCH_DATA {
+    let mut data = WHV_DOORBELL_MATCH_DATA::default();
+    data.set_GuestAddress(address);
+    data.set_Length(length);
+    data.set_Value(value);
+    data.set_MatchOnLength(flags.0);
+    data.set_MatchOnValue(flags.1);
+    data
+}
+
+fn doorbell_match_data_is_checked(engine: &Engine) {
+    let machine = machine(engine);
+    let event = event();
+    let register = |data: &WHV_DOORBELL_MATCH_DATA, event: HANDLE| {
+        let data = std::ptr::from_ref(data);
+        call!(engine.api, WHvRegisterPartitionDoorbellEvent(machine.partition, data, event))
+    };
+    for bad in [
+        doorbell(0x1000, 4, 0, (0, 0)),
+        doorbell(0x1000, 0, 1, (0, 0)),
+        doorbell(0x1000, 3, 0, (1, 0)),
+        doorbell(0x1000, 16, 0, (1, 0)),
+        doorbell(0x1000, 1, 0x100, (1, 1)),
+        doorbell(0x1000, 0, 5, (0, 1)),
+        doorbell(0x1FFE, 4, 0, (1, 0)),
+    ] {
+        assert_eq!(register(&bad, event), E_INVALIDARG, "{bad:?}");
+    }
+    let good = doorbell(0x1000, 4, 0, (1, 0));
+    assert_eq!(register(&good, without_provenance_mut(0x7FFF_0000)), E_HANDLE);
+    assert_eq!(register(&good, event), HRESULT_FROM_WIN32_ERROR_PROC_NOT_FOUND);
+    let null = call!(engine.api, WHvRegisterPartitionDoorbellEvent(machine.partition, null_mut(), event));
+    assert_eq!(null, E_POINTER);
+    close(event);
+}
+
+fn no_doorbell_can_be_found(engine: &Engine) {
+    let machine = machine(engine);
+    let data = doorbell(0x1000, 4, 0, (1, 0));
+    let result = call!(engine.api, WHvUnregisterPartitionDoorbellEvent(machine.partition, &raw const data));
+    assert_eq!(result, HRESULT_FROM_WIN32_ERROR_NOT_FOUND);
+}
+
+fn ports_are_no_entry_points(engine: &Engine) {
+    let machine = machine(engine);
+    let event = event();
+    let create = |parameters: &WHV_NOTIFICATION_PORT_PARAMETERS| {
+        let mut port = null_mut();
+        let first = std::ptr::from_ref(parameters);
+        call!(engine.api, WHvCreateNotificationPort(machine.partition, first, event, &raw mut port))
+    };
+    let mut parameters = WHV_NOTIFICATION_PORT_PARAMETERS::default();
+    assert_eq!(create(&parameters), E_INVALIDARG, "type 0");
+    parameters.set_NotificationPortType(WHvNotificationPortTypeEvent);
+    parameters.set_Event_ConnectionId(7);
+    assert_eq!(create(&parameters), HRESULT_FROM_WIN32_ERROR_PROC_NOT_FOUND);
+    parameters.set_ConnectionVtl(1);
+    assert_eq!(create(&parameters), E_INVALIDARG);
+    let mut parameters = WHV_NOTIFICATION_PORT_PARAMETERS::default();
+    parameters.set_NotificationPortType(WHvNotificationPortTypeDoorbell);
+    parameters.set_Doorbell(doorbell(0x1000, 3, 0, (1, 0)));
+    assert_eq!(create(&parameters), E_INVALIDARG);
+    close(event);
+}
+
+fn port_handles_are_unknown(engine: &Engine) {
+    let machine = machine(engine);
+    let port = without_provenance_mut(0x10);
+    let code = WHvNotificationPortPropertyPreferredTargetVp;
+    let set = call!(engine.api, WHvSetNotificationPortProperty(machine.partition, port, code, 0));
+    assert_eq!(set, E_INVALIDARG);
+    assert_eq!(call!(engine.api, WHvDeleteNotificationPort(machine.partition, port)), E_INVALIDARG);
+}
+
+fn trigger(kind: WHV_TRIGGER_TYPE) -> WHV_TRIGGER_PARAMETERS {
+    let mut parameters = WHV_TRIGGER_PARAMETERS::default();
+    parameters.set_TriggerType(kind);
+    parameters
+}
+
+fn triggers_are_checked(engine: &Engine) {
+    let machine = machine(engine);
+    let create = |parameters: &WHV_TRIGGER_PARAMETERS| {
+        let (mut trigger, mut event) = (null_mut(), null_mut());
+        let first = std::ptr::from_ref(parameters);
+        call!(engine.api, WHvCreateTrigger(machine.partition, first, &raw mut trigger, &raw mut event))
+    };
+    assert_eq!(create(&trigger(WHV_TRIGGER_TYPE(3))), E_INVALIDARG);
+    assert_eq!(create(&trigger(WHvTriggerTypeInterrupt)), E_INVALIDARG, "vector 0");
+    assert_eq!(create(&trigger(WHvTriggerTypeDeviceInterrupt)), ERROR_HV_INVALID_DEVICE_ID);
+    assert_eq!(create(&trigger(WHvTriggerTypeSynicEvent)), HRESULT_FROM_WIN32_ERROR_PROC_NOT_FOUND);
+    let mut beyond = trigger(WHvTriggerTypeSynicEvent);
+    beyond.set_SynicEvent(WHV_SYNIC_EVENT_PARAMETERS { TargetSint: 16, ..Default::default() });
+    assert_eq!(create(&beyond), E_INVALIDARG);
+}
+
+fn trigger_handles_are_unknown(engine: &Engine) {
+    let machine = machine(engine);
+    let handle = without_provenance_mut(0x10);
+    let parameters = trigger(WHvTriggerTypeSynicEvent);
+    let update =
+        call!(engine.api, WHvUpdateTriggerParameters(machine.partition, &raw const parameters, handle));
+    assert_eq!(update, E_INVALIDARG);
+    assert_eq!(call!(engine.api, WHvDeleteTrigger(machine.partition, handle)), E_INVALIDARG);
+}
+
+fn no_virtual_pci_resource_can_be_had(engine: &Engine) {
+    let descriptor = [0_u8; 412];
+    let mut resource = null_mut();
+    let mut allocate = |flags: u32, size: u32| {
+        let flags = WHV_ALLOCATE_VPCI_RESOURCE_FLAGS(flags);
+        let start = descriptor.as_ptr().cast();
+        call!(engine.api, WHvAllocateVpciResource(null_mut(), flags, start, size, &raw mut resource))
+    };
+    assert_eq!(allocate(0, 412), HRESULT_FROM_WIN32_ERROR_NOT_FOUND);
+    assert_eq!(allocate(2, 412), E_INVALIDARG);
+    assert_eq!(allocate(0, 100), E_INVALIDARG);
+    let flags = WHvAllocateVpciResourceFlagNone;
+    let null = call!(engine.api, WHvAllocateVpciResource(null_mut(), flags, null_mut(), 0, null_mut()));
+    assert_eq!(null, E_POINTER);
+}
+
+fn devices_must_be_allowed(engine: &Engine) {
+    let machine = machine(engine);
+    let create = |flags: u32| {
+        let flags = WHV_CREATE_VPCI_DEVICE_FLAGS(flags);
+        call!(engine.api, WHvCreateVpciDevice(machine.partition, 1, null_mut(), flags, null_mut()))
+    };
+    assert_eq!(create(4), E_INVALIDARG);
+    assert_eq!(create(1), ERROR_HV_OPERATION_DENIED);
+}
+
+fn devices_are_unknown(engine: &Engine) {
+    let machine = machine(engine);
+    let (api, partition) = (engine.api, machine.partition);
+    let unknown = ERROR_HV_INVALID_DEVICE_ID;
+    assert_eq!(call!(api, WHvDeleteVpciDevice(partition, 1)), unknown);
+    assert_eq!(call!(api, WHvUnmapVpciDeviceMmioRanges(partition, 1)), unknown);
+    assert_eq!(call!(api, WHvUnmapVpciDeviceInterrupt(partition, 1, 0)), unknown);
+    assert_eq!(call!(api, WHvRequestVpciDeviceInterrupt(partition, 1, 0, 0)), unknown);
+    let mut data = [0_u8; 64];
+    let start = data.as_mut_ptr().cast();
+    let code = WHvVpciDevicePropertyCodeHardwareIDs;
+    assert_eq!(call!(api, WHvGetVpciDeviceProperty(partition, 1, code, start, 64, null_mut())), unknown);
+    let mut notification = WHV_VPCI_DEVICE_NOTIFICATION::default();
+    assert_eq!(call!(api, WHvGetVpciDeviceNotification(partition, 1, &raw mut notification, 16)), unknown);
+    let (mut count, mut mappings) = (0, null_mut());
+    assert_eq!(
+        call!(api, WHvMapVpciDeviceMmioRanges(partition, 1, &raw mut count, &raw mut mappings)),
+        unknown
+    );
+    let power = openwhp_abi::windows::DEVICE_POWER_STATE(9);
+    assert_eq!(call!(api, WHvSetVpciDevicePowerState(partition, 1, power)), E_INVALIDARG);
+    let power = openwhp_abi::windows::PowerDeviceD0;
+    assert_eq!(call!(api, WHvSetVpciDevicePowerState(partition, 1, power)), unknown);
+    let register =
+        WHV_VPCI_DEVICE_REGISTER { Location: WHvVpciConfigSpace, SizeInBytes: 4, OffsetInBytes: 0 };
+    assert_eq!(call!(api, WHvReadVpciDeviceRegister(partition, 1, &raw const register, start)), unknown);
+    assert_eq!(call!(api, WHvWriteVpciDeviceRegister(partition, 1, &raw const register, start)), unknown);
+    let wide = WHV_VPCI_DEVICE_REGISTER { SizeInBytes: 3, ..register };
+    assert_eq!(call!(api, WHvReadVpciDeviceRegister(partition, 1, &raw const wide, start)), E_INVALIDARG);
+    let target = WHV_VPCI_INTERRUPT_TARGET { Vector: 0x40, ProcessorCount: 1, ..Default::default() };
+    let (mut address, mut value) = (0_u64, 0_u32);
+    let first = &raw const target;
+    assert_eq!(
+        call!(api, WHvMapVpciDeviceInterrupt(partition, 1, 0, 1, first, &raw mut address, &raw mut value)),
+        unknown
+    );
+    assert_eq!(
+        call!(api, WHvMapVpciDeviceInterrupt(partition, 1, 0, 3, first, &raw mut address, &raw mut value)),
+        E_INVALIDARG
+    );
+    assert_eq!(call!(api, WHvRetargetVpciDeviceInterrupt(partition, 1, 0, 0, first)), unknown);
+    let mut found = target;
+    assert_eq!(
+        call!(api, WHvGetVpciDeviceInterruptTarget(partition, 1, 0, 0, &raw mut found, 16, null_mut())),
+        unknown
+    );
+    assert_eq!(
+        call!(api, WHvGetVpciDeviceInterruptTarget(partition, 1, 0, 32, &raw mut found, 16, null_mut())),
+        E_INVALIDARG
+    );
+}
+
+fn nothing_migrates(engine: &Engine) {
+    let machine = machine(engine);
+    let (api, partition) = (engine.api, machine.partition);
+    let mut handle = null_mut();
+    assert_eq!(
+        call!(api, WHvStartPartitionMigration(partition, &raw mut handle)),
+        HRESULT_FROM_WIN32_ERROR_NOT_SUPPORTED
+    );
+    let invalid = HRESULT_FROM_WIN32_ERROR_INVALID_STATE;
+    assert_eq!(call!(api, WHvCancelPartitionMigration(partition)), invalid);
+    assert_eq!(call!(api, WHvCompletePartitionMigration(partition)), invalid);
+    assert_eq!(call!(api, WHvAcceptPartitionMigration(null_mut(), &raw mut handle)), E_INVALIDARG);
+    assert_eq!(call!(api, WHvAcceptPartitionMigration(null_mut(), null_mut())), E_POINTER);
+}

@@ -196,7 +196,7 @@ fn direct_access_checks_its_controls(engine: &Engine) {
     machine.map_all();
     let mut data = 0_u8;
     let start = (&raw mut data).cast();
-    let mut try_controls = |bits: u64| {
+    let try_controls = |bits: u64| {
         let mut controls = WHV_ACCESS_GPA_CONTROLS::default();
         controls.set_AsUINT64(bits);
         call!(engine.api, WHvReadGpaRange(machine.partition, 0, 0, controls, start, 1))

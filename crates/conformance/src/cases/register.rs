@@ -75,7 +75,7 @@ fn reset_values_are_those_of_the_manual(engine: &Engine) {
     assert_eq!((ss.Selector(), ss.Base(), ss.Limit(), ss.Attributes()), (0, 0, 0xFFFF, 0x93));
     assert_eq!(machine.get(0, WHvX64RegisterTr).Segment().Attributes(), 0x8B);
     assert_eq!(machine.get(0, WHvX64RegisterLdtr).Segment().Attributes(), 0x82);
-    assert_eq!(machine.get(0, WHvX64RegisterIdtr).Table().Limit(), 0xFFFF);
+    assert_eq!(machine.get(0, WHvX64RegisterIdtr).Table().Limit, 0xFFFF);
     let fp = machine.get(0, WHvX64RegisterFpControlStatus).FpControlStatus();
     assert_eq!((fp.FpControl(), fp.FpStatus(), fp.FpTag()), (0x37F, 0, 0));
     assert_eq!(machine.get(0, WHvX64RegisterXmmControlStatus).XmmControlStatus().XmmStatusControl(), 0x1F80);
@@ -127,9 +127,7 @@ fn segments_keep_all_their_fields(engine: &Engine) {
 fn descriptor_tables_keep_base_and_limit(engine: &Engine) {
     let machine = machine(engine);
     for name in [WHvX64RegisterGdtr, WHvX64RegisterIdtr] {
-        let mut table = WHV_X64_TABLE_REGISTER::default();
-        table.Base = 0xFFFF_8000_1234_0000;
-        table.Limit = 0x7F;
+        let table = WHV_X64_TABLE_REGISTER { Base: 0xFFFF_8000_1234_0000, Limit: 0x7F, ..Default::default() };
         let mut value = WHV_REGISTER_VALUE::default();
         value.set_Table(table);
         machine.set(0, &[(name, value)]);

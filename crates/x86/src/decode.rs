@@ -268,6 +268,23 @@ fn op_ud(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.ud()
 }
 
+/// The longest instruction.
+const MAX_LEN: usize = 15;
+
+/// Whether bytes the decoder gave up on after 15 would have made a longer instruction, rather than an undefined one:
+/// the first is #GP, the second #UD.
+fn is_too_long(bytes: &[u8], bitness: u32) -> bool {
+    let is_prefix =
+        |b: &u8| matches!(b, 0x26 | 0x2e | 0x36 | 0x3e | 0x64 | 0x65 | 0x66 | 0x67 | 0xf0 | 0xf2 | 0xf3);
+    let prefixes = bytes.iter().take_while(|b| is_prefix(b)).count();
+    if prefixes >= MAX_LEN {
+        return true;
+    }
+    let mut dec = Decoder::new(bitness, &bytes[prefixes..], DecoderOptions::NONE);
+    let rest = dec.decode();
+    dec.last_error() == DecoderError::NoMoreBytes || prefixes + rest.len() > MAX_LEN
+}
+
 /// Instruction longer than 15 bytes, or beyond the code segment limit.
 fn op_gp0(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.gp(0)
@@ -343,6 +360,10 @@ impl Cpu {
             self.protect_code(&page)?;
         }
         let now = host::version(page.code);
+        if now & 1 == 0 {
+            // Another processor's stores made it a data page again: protect it anew.
+            return self.retry();
+        }
         if let Some(b) = found {
             let blk = b.get();
             if rip + u64::from(blk.len) - 1 <= self.cs_limit && self.still_valid(blk, page, la, now)? {
@@ -417,6 +438,10 @@ impl Cpu {
                 let la2 = self.wrap_la((la & !0xfff).wrapping_add(4096));
                 let p2 = self.fetch_page(la2)?;
                 self.protect_code(&p2)?;
+                let version = host::version(p2.code);
+                if version & 1 == 0 {
+                    return self.retry();
+                }
                 let mut two = [0u8; 30];
                 two[..n_bytes].copy_from_slice(&buf[..n_bytes]);
                 if !host::load_bytes(p2.host, &mut two[n_bytes..15]) {
@@ -429,12 +454,13 @@ impl Cpu {
                 }
                 buf[..15].copy_from_slice(&two[..15]);
                 n_bytes = 15;
-                second = Some((p2, host::version(p2.code)));
+                second = Some((p2, version));
                 let mut dec = Decoder::with_ip(mode.bitness(), &buf[..15], ip, DecoderOptions::NONE);
                 i = dec.decode();
                 err = dec.last_error();
             }
-            let too_long = err == DecoderError::NoMoreBytes;
+            let too_long = err == DecoderError::NoMoreBytes
+                || i.is_invalid() && i.len() == MAX_LEN && is_too_long(&buf[len..n_bytes], mode.bitness());
             let ilen = if i.is_invalid() && i.len() == 0 { 1 } else { i.len() };
             let past_limit = ip.wrapping_add(ilen as u64 - 1) > self.cs_limit;
             if past_limit && !insns.is_empty() {

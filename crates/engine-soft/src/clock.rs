@@ -17,6 +17,12 @@ pub(crate) fn host_ns() -> u64 {
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
+/// Host monotonic time in nanoseconds, cheap and coarse: right on average over many short measurements.
+pub(crate) fn coarse_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
+}
+
 /// Guest time of a partition. Changes of state happen only while no processor runs, or by the first that starts.
 #[derive(Debug)]
 pub(crate) struct Clock {
@@ -129,9 +135,10 @@ impl Clock {
         }
     }
 
-    pub(crate) fn thaw(&self) {
+    /// Lets time go on; true if it stood.
+    pub(crate) fn thaw(&self) -> bool {
         if !self.is_frozen.load(Ordering::Relaxed) {
-            return;
+            return false;
         }
         let _guard = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_frozen() {
@@ -139,6 +146,7 @@ impl Clock {
             self.offset.store(at.wrapping_sub(self.source()), Ordering::SeqCst);
             self.is_frozen.store(false, Ordering::SeqCst);
         }
+        true
     }
 
     pub(crate) fn reset(&self) {

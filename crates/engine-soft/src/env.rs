@@ -31,6 +31,7 @@ use crate::random::Random;
 use crate::shared::Shared;
 use crate::vp_shared::Place;
 use crate::vp_shared::VpShared;
+use crate::vp_shared::lock;
 use crate::vp_shared::request;
 
 /// Codes of exits that a completed APIC access asks for.
@@ -66,6 +67,7 @@ pub(crate) struct VpEnv {
     map: Arc<GpaMap>,
     old_map: Option<Arc<GpaMap>>,
     pub(crate) exits: Arc<ExitControls>,
+    pub(crate) exits_version: u64,
     msr_actions: Arc<HashMap<u32, MsrActionEntry>>,
     /// TSC = guest time at the TSC rate + this.
     pub(crate) tsc_offset: u64,
@@ -99,6 +101,7 @@ impl VpEnv {
         let mut env = Self {
             map: shared.map(),
             old_map: None,
+            exits_version: shared.exits_version(),
             exits: shared.exits(),
             msr_actions,
             tsc_offset: 0,
@@ -128,7 +131,6 @@ impl VpEnv {
         self.plain_apic_base = if self.vp.index == 0 { 0xFEE0_0900 } else { 0xFEE0_0800 };
         self.alarm = None;
         self.ext_int = None;
-        self.has_new_limit = true;
         self.rearm();
     }
 
@@ -185,7 +187,7 @@ impl VpEnv {
     /// Lets the timer catch up with guest time, and arms the next deadline.
     pub(crate) fn service_time(&mut self, icount: u64) {
         self.icount = icount;
-        if self.armed.is_none() && !self.has_new_limit {
+        if self.armed.is_none() {
             return;
         }
         let now = self.guest_time(icount);
@@ -398,13 +400,23 @@ impl Env for VpEnv {
     fn protect_code(&mut self, gpa: u64) {
         let number = gpa / PAGE_SIZE;
         let Some(slot) = self.map.find(number) else { return };
-        let word = slot.code_word(number);
-        word.fetch_or(1, std::sync::atomic::Ordering::SeqCst);
-        if self.shared.config.processor_count > 1 {
-            self.shared.leave_to(&self.vp, Place::Protecting);
-            self.shared.gather(Some(&self.vp), request::FLUSH_WRITES);
-            self.shared.enter_running(&self.vp, Place::Protecting);
+        if slot.is_guarded(number) {
+            return;
         }
+        if self.shared.config.processor_count == 1 {
+            slot.mark_code(number);
+            slot.set_guarded(number);
+            return;
+        }
+        self.shared.leave_to(&self.vp, Place::Protecting);
+        let guard = lock(&self.shared.protecting);
+        if !slot.is_guarded(number) {
+            slot.mark_code(number);
+            self.shared.gather(Some(&self.vp), request::FLUSH_WRITES);
+            slot.set_guarded(number);
+        }
+        drop(guard);
+        self.shared.enter_running(&self.vp, Place::Protecting);
     }
 
     fn wrote(&mut self, gpa: u64, len: u64) {

@@ -48,11 +48,14 @@ impl PageBits {
 pub(crate) struct CodeWords {
     host: usize,
     words: Box<[AtomicU32]>,
+    /// Pages whose protection is complete: no processor keeps a right to write them silently.
+    guarded: PageBits,
 }
 
 impl CodeWords {
     fn new(host: usize, pages: u64) -> Self {
-        Self { host, words: (0..pages).map(|_| AtomicU32::new(0)).collect() }
+        let words = (0..pages).map(|_| AtomicU32::new(0)).collect();
+        Self { host, words, guarded: PageBits::new(pages) }
     }
 
     /// Index of the word of a host page, if all of `pages` pages from there are covered.
@@ -102,6 +105,23 @@ impl Slot {
     pub(crate) fn code_word(&self, page: u64) -> &AtomicU32 {
         let index = self.code_page + (page - self.page);
         &self.code.words[(index as usize).min(self.code.words.len() - 1)]
+    }
+
+    /// True if the page is marked as code and every processor has honoured that.
+    pub(crate) fn is_guarded(&self, page: u64) -> bool {
+        self.code_word(page).load(Ordering::SeqCst) & 1 != 0
+            && self.code.guarded.get(self.code_page + (page - self.page))
+    }
+
+    /// Marks the page as code; not yet guarded.
+    pub(crate) fn mark_code(&self, page: u64) {
+        self.code.guarded.take(self.code_page + (page - self.page));
+        self.code_word(page).fetch_or(1, Ordering::SeqCst);
+    }
+
+    /// Every processor has honoured the mark.
+    pub(crate) fn set_guarded(&self, page: u64) {
+        self.code.guarded.set(self.code_page + (page - self.page));
     }
 
     /// Tells processors that bytes of the page changed behind their backs: decoded code is checked again.

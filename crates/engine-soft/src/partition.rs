@@ -268,6 +268,7 @@ impl EngineTime for SoftPartition {
 
     fn set(&self, now: GuestNs) {
         self.shared.clock.set(now.0);
+        self.shared.timers.wake();
     }
 
     fn freeze(&self) {
@@ -275,7 +276,7 @@ impl EngineTime for SoftPartition {
     }
 
     fn thaw(&self) {
-        self.shared.clock.thaw();
+        self.shared.thaw();
     }
 
     fn is_frozen(&self) -> bool {

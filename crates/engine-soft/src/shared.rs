@@ -42,11 +42,14 @@ pub(crate) struct Shared {
     pub(crate) change: Mutex<()>,
     vps: RwLock<Vec<Option<Arc<VpShared>>>>,
     exits: RwLock<Arc<ExitControls>>,
+    exits_version: AtomicU64,
     /// Counts rounds of requests; a processor that has acknowledged a round has honoured its requests.
     epoch: AtomicU64,
     waiters: AtomicU32,
     meeting: Mutex<()>,
     moved: Condvar,
+    /// One page at a time becomes a code page.
+    pub(crate) protecting: Mutex<()>,
     /// One exclusive section at a time.
     exclusive: Mutex<()>,
     is_stopping: AtomicBool,
@@ -65,10 +68,12 @@ impl Shared {
             change: Mutex::new(()),
             vps: RwLock::new(vec![None; count]),
             exits: RwLock::new(Arc::new(config.exits.clone())),
+            exits_version: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             waiters: AtomicU32::new(0),
             meeting: Mutex::new(()),
             moved: Condvar::new(),
+            protecting: Mutex::new(()),
             exclusive: Mutex::new(()),
             is_stopping: AtomicBool::new(false),
             config,
@@ -115,6 +120,19 @@ impl Shared {
 
     pub(crate) fn set_exits(&self, exits: &ExitControls) {
         *self.exits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(exits.clone());
+        self.exits_version.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Changes whenever the exit switches do.
+    pub(crate) fn exits_version(&self) -> u64 {
+        self.exits_version.load(Ordering::SeqCst)
+    }
+
+    /// Lets guest time go on.
+    pub(crate) fn thaw(&self) {
+        if self.clock.thaw() {
+            self.timers.wake();
+        }
     }
 
     // The map.

@@ -59,6 +59,15 @@ impl Timers {
     }
 }
 
+impl Timers {
+    /// Guest time jumped or goes on: all waits are void.
+    pub(crate) fn wake(&self) {
+        let guard = lock(&self.0.state);
+        self.0.changed.notify_one();
+        drop(guard);
+    }
+}
+
 impl Drop for Timers {
     fn drop(&mut self) {
         lock(&self.0.state).is_over = true;

@@ -31,6 +31,7 @@ use openwhp_x86::state::EventKind;
 use openwhp_x86::state::rflags;
 
 use crate::bus::Bus;
+use crate::clock::coarse_ns;
 use crate::env::VpEnv;
 use crate::events;
 use crate::remote::Remote;
@@ -172,13 +173,15 @@ impl SoftVp {
     // Running.
 
     fn begin(&mut self) {
-        self.shared.clock.thaw();
-        let exits = self.shared.exits();
-        if !Arc::ptr_eq(&exits, &self.env().exits) {
+        self.shared.thaw();
+        let version = self.shared.exits_version();
+        if version != self.env().exits_version {
+            let exits = self.shared.exits();
             let had_fault_exit = self.env().exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT);
             let has_fault_exit = exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT);
             self.apply_exits(&exits);
             self.env().exits = exits;
+            self.env().exits_version = version;
             if had_fault_exit != has_fault_exit {
                 self.cpu.flush_map();
             }
@@ -188,12 +191,6 @@ impl SoftVp {
             let retired = self.shared.clock.retired();
             self.env().retired_base = retired.wrapping_sub(icount);
             self.env().has_new_limit = true;
-        } else {
-            // Time may have been frozen or set since the deadline was armed.
-            let icount = self.cpu.s.icount;
-            self.env().has_new_limit = true;
-            self.env().service_time(icount);
-            self.env().has_new_limit = false;
         }
     }
 
@@ -383,9 +380,6 @@ impl SoftVp {
         let waited = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.vp.counters.halt_ns.add(waited);
         self.shared.enter_running(&self.vp, Place::Parked);
-        // The deadline is looked at even if the timer thread was faster or slower than the wait.
-        self.env().has_new_limit = true;
-        self.vp.nudge();
     }
 
     fn is_waiting_for_start(&self) -> bool {
@@ -412,7 +406,7 @@ impl SoftVp {
 
 impl EngineVp for SoftVp {
     fn run(&mut self, exit: &mut Exit) -> Result<(), EngineRunError> {
-        let start = Instant::now();
+        let start = coarse_ns();
         let halted_before = self.vp.counters.halt_ns.get();
         self.shared.enter_running(&self.vp, Place::Outside);
         let result = self.run_to_exit();
@@ -422,7 +416,7 @@ impl EngineVp for SoftVp {
         }
         self.publish();
         self.shared.leave_to(&self.vp, Place::Outside);
-        let total = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let total = coarse_ns().wrapping_sub(start);
         let halted = self.vp.counters.halt_ns.get().wrapping_sub(halted_before);
         self.vp.counters.run_ns.add(total.saturating_sub(halted));
         result.map(|_| ())

@@ -94,7 +94,7 @@ pub(crate) fn can_enter(cpu: &Cpu) -> bool {
         && s.efer & !(cpu.model.efer_mask() | efer::LMA) == 0
         && (is_long || s.cr4 & cr4::PCIDE == 0)
         && !(is_long && is_v86)
-        && !(is_v86 && !is_protected)
+        && (!is_v86 || is_protected)
         && s.xcr0 & 1 == 1
         && (!is_long || bases.iter().all(|&index| is_canonical(s.seg[index].base)))
         && (!is_long || is_canonical(s.gdtr.base) && is_canonical(s.idtr.base))

@@ -1,9 +1,8 @@
 //! Runs virtual processors on the software CPU: threads, the guest memory map, timers and kicks.
 //!
-//! [`SoftEngine`] is the door; everything else is private. A partition ([`partition`]) holds the memory map ([`map`]), the
-//! clock and the list of processors ([`shared`]). Each processor ([`vp`]) owns an `openwhp_x86::Cpu` whose
-//! surroundings ([`env`]) look things up in the partition. Others reach a processor through its mailbox
-//! ([`vp_shared`]) only: they post a request and kick it. Start reading at [`vp`], the run loop.
+//! [`SoftEngine`] is the door; everything else is private. A partition holds the memory map, the clock and the list of
+//! processors. Each processor owns an `openwhp_x86::Cpu` whose surroundings look things up in the partition. Others
+//! reach a processor through its mailbox only: they post a request and kick it. Start reading at `vp`, the run loop.
 //!
 //! | module | idea |
 //! | --- | --- |
@@ -15,13 +14,6 @@
 //! | `clock`, `timers` | guest time and deadlines |
 //! | `interrupts` | routing between local APICs |
 //! | `features`, `cpuid` | what the processor offers |
-//!
-//! [`partition`]: self
-//! [`map`]: self
-//! [`shared`]: self
-//! [`vp`]: self
-//! [`env`]: self
-//! [`vp_shared`]: self
 
 mod apic_state;
 mod bus;

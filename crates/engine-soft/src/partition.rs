@@ -110,6 +110,15 @@ impl EnginePartition for SoftPartition {
     }
 }
 
+/// A part of an access that lies in one page.
+struct Piece<'m> {
+    slot: &'m Slot,
+    page: u64,
+    host: usize,
+    /// Its place in the whole access.
+    range: std::ops::Range<usize>,
+}
+
 /// Page numbers of a range.
 fn pages(gpa: Gpa, len: u64) -> (u64, u64) {
     (gpa.page(), gpa.page().saturating_add(len / PAGE_SIZE))
@@ -121,12 +130,7 @@ fn page_gpa(page: u64) -> Gpa {
 
 impl SoftPartition {
     /// Splits an access into pieces that do not cross pages and checks rights of all of them first.
-    fn pieces<'m>(
-        map: &'m GpaMap,
-        gpa: Gpa,
-        len: usize,
-        right: MapFlags,
-    ) -> Result<Vec<(&'m Slot, u64, usize, std::ops::Range<usize>)>, EngineMapError> {
+    fn pieces(map: &GpaMap, gpa: Gpa, len: usize, right: MapFlags) -> Result<Vec<Piece<'_>>, EngineMapError> {
         let mut pieces = Vec::new();
         let mut done = 0;
         while done < len {
@@ -137,7 +141,7 @@ impl SoftPartition {
             }
             let count = ((PAGE_SIZE - at.page_offset()) as usize).min(len - done);
             let host = slot.host_of(at.page()) + at.page_offset() as usize;
-            pieces.push((slot, at.page(), host, done..done + count));
+            pieces.push(Piece { slot, page: at.page(), host, range: done..done + count });
             done += count;
         }
         Ok(pieces)
@@ -218,7 +222,7 @@ impl EngineMemory for SoftPartition {
     fn read(&self, gpa: Gpa, data: &mut [u8]) -> Result<(), EngineMapError> {
         let _change = lock(&self.shared.change);
         let map = self.shared.map();
-        for (_, page, host, range) in Self::pieces(&map, gpa, data.len(), MapFlags::READ)? {
+        for Piece { page, host, range, .. } in Self::pieces(&map, gpa, data.len(), MapFlags::READ)? {
             if !guest::read(host, &mut data[range]) {
                 return Err(EngineMapError::AccessDenied { gpa: page_gpa(page) });
             }
@@ -231,12 +235,12 @@ impl EngineMemory for SoftPartition {
         let map = self.shared.map();
         let pieces = Self::pieces(&map, gpa, data.len(), MapFlags::WRITE)?;
         // All or nothing: every page must accept the bytes before any is written.
-        for (_, page, host, _) in &pieces {
-            if !guest::is_writable(*host) {
-                return Err(EngineMapError::AccessDenied { gpa: page_gpa(*page) });
+        for piece in &pieces {
+            if !guest::is_writable(piece.host) {
+                return Err(EngineMapError::AccessDenied { gpa: page_gpa(piece.page) });
             }
         }
-        for (slot, page, host, range) in pieces {
+        for Piece { slot, page, host, range } in pieces {
             if !guest::write(host, &data[range]) {
                 return Err(EngineMapError::AccessDenied { gpa: page_gpa(page) });
             }

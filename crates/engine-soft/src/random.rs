@@ -6,14 +6,14 @@
 #[derive(Clone, Debug)]
 pub(crate) enum Random {
     /// The host's kernel, a block at a time.
-    Host { block: [u64; 32], used: usize },
+    Host { block: Box<[u64; 32]>, used: usize },
     /// A sequence that follows from its seed, for runs that must repeat.
     Seeded(u64),
 }
 
 impl Random {
     pub(crate) fn host() -> Self {
-        Self::Host { block: [0; 32], used: 32 }
+        Self::Host { block: Box::new([0; 32]), used: 32 }
     }
 
     /// The sequence of processor `index`.
@@ -47,8 +47,8 @@ impl Random {
 
 fn fill(block: &mut [u64; 32]) {
     // SAFETY: the kernel writes at most the given size into a buffer of exactly that size.
-    let got = unsafe { libc::getrandom(block.as_mut_ptr().cast(), size_of_val(block), 0) };
-    if got != size_of_val(block) as isize {
+    let got = unsafe { libc::getrandom(block.as_mut_ptr().cast(), size_of::<[u64; 32]>(), 0) };
+    if got != size_of::<[u64; 32]>() as isize {
         // Up to 256 bytes cannot be cut short; a kernel without the call leaves only the clock.
         let mut seed = Random::Seeded(u64::from(std::process::id()) << 32 ^ crate::clock::host_ns());
         block.iter_mut().for_each(|word| *word = seed.next());

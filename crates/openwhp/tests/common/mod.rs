@@ -16,26 +16,26 @@ use openwhp::SegmentRegister;
 use openwhp::TableRegister;
 use openwhp::VpIndex;
 
-pub const RWX: MapFlags = MapFlags::READ.union(MapFlags::WRITE).union(MapFlags::EXECUTE);
-pub const CODE: u64 = 0x1000;
-pub const HANDLER: u64 = 0x3000;
+pub(crate) const RWX: MapFlags = MapFlags::READ.union(MapFlags::WRITE).union(MapFlags::EXECUTE);
+pub(crate) const CODE: u64 = 0x1000;
+pub(crate) const HANDLER: u64 = 0x3000;
 
-pub struct Machine {
-    pub partition: Partition,
-    pub memory: GuestMemory,
-    pub vp: Processor,
+pub(crate) struct Machine {
+    pub(crate) partition: Partition,
+    pub(crate) memory: GuestMemory,
+    pub(crate) vp: Processor,
 }
 
-pub fn data_segment(base: u64) -> SegmentRegister {
+pub(crate) fn data_segment(base: u64) -> SegmentRegister {
     SegmentRegister { base, limit: 0xFFFF, selector: (base >> 4) as u16, attributes: 0x93 }
 }
 
-pub fn code_segment(base: u64) -> SegmentRegister {
+pub(crate) fn code_segment(base: u64) -> SegmentRegister {
     SegmentRegister { base, limit: 0xFFFF, selector: (base >> 4) as u16, attributes: 0x9B }
 }
 
 /// Puts a processor into real mode at a flat address.
-pub fn real_mode(vp: &Processor, rip: u64) {
+pub(crate) fn real_mode(vp: &Processor, rip: u64) {
     let data = data_segment(0);
     vp.set_registers(&[
         (Name::CS, code_segment(0).into()),
@@ -51,7 +51,7 @@ pub fn real_mode(vp: &Processor, rip: u64) {
 }
 
 impl Machine {
-    pub fn with(builder: PartitionBuilder, code: &[u8]) -> Machine {
+    pub(crate) fn with(builder: PartitionBuilder, code: &[u8]) -> Machine {
         let partition = builder.build().expect("partition");
         let memory = GuestMemory::new(0x1_0000).expect("memory");
         memory.write(CODE, code).expect("code");
@@ -61,41 +61,41 @@ impl Machine {
         Machine { partition, memory, vp }
     }
 
-    pub fn new(code: &[u8]) -> Machine {
+    pub(crate) fn new(code: &[u8]) -> Machine {
         Self::with(Partition::builder().processors(1), code)
     }
 
     /// Points an interrupt vector at code.
-    pub fn handler(&self, vector: u8, at: u64, code: &[u8]) {
+    pub(crate) fn handler(&self, vector: u8, at: u64, code: &[u8]) {
         self.memory.write(u64::from(vector) * 4, &(at as u32).to_le_bytes()).expect("vector");
         self.memory.write(at, code).expect("handler");
     }
 
-    pub fn run(&self) -> Exit {
+    pub(crate) fn run(&self) -> Exit {
         self.vp.run().expect("run")
     }
 
-    pub fn get(&self, name: Name) -> u64 {
+    pub(crate) fn get(&self, name: Name) -> u64 {
         self.vp.register(name).expect("register").low()
     }
 
-    pub fn set(&self, name: Name, value: u64) {
+    pub(crate) fn set(&self, name: Name, value: u64) {
         self.vp.set_registers(&[(name, value.into())]).expect("register");
     }
 
-    pub fn byte(&self, at: u64) -> u8 {
+    pub(crate) fn byte(&self, at: u64) -> u8 {
         let mut byte = [0];
         self.memory.read(at, &mut byte).expect("memory");
         byte[0]
     }
 
     /// Steps over the instruction of an exit that gives its length.
-    pub fn skip(&self, exit: &Exit) {
+    pub(crate) fn skip(&self, exit: &Exit) {
         self.set(Name::RIP, exit.vp.rip + u64::from(exit.vp.instruction_length));
     }
 
     /// Runs to the next OUT and returns its port and data.
-    pub fn next_out(&self) -> (u16, u64) {
+    pub(crate) fn next_out(&self) -> (u16, u64) {
         let exit = self.run();
         let ExitReason::IoPort(io) = exit.reason else { panic!("no port access: {exit:?}") };
         self.skip(&exit);

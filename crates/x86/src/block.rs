@@ -71,7 +71,7 @@ impl BlockRef {
 }
 
 /// Slots of the jump cache.
-const JUMP_SLOTS: usize = 8192;
+const JUMP_SLOTS: usize = 65536;
 /// Blocks after which the cache starts anew.
 const MAX_BLOCKS: usize = 100_000;
 
@@ -174,13 +174,14 @@ impl BlockCache {
         if self.map.len() >= MAX_BLOCKS {
             self.clear();
         }
+        let la = key.la;
         let r = BlockRef(NonNull::from(Box::leak(Box::new(block))));
         if let Some(old) = self.map.insert(key, r) {
             self.dead.push(old);
-            for j in &mut self.jumps {
-                if j.block.is_some_and(|b| b.0 == old.0) {
-                    *j = Entry::EMPTY;
-                }
+            // The block can be in one slot only: a sum of base and RIP above 4 GiB has the slot of its low half.
+            let j = &mut self.jumps[jump_slot(la)];
+            if j.block.is_some_and(|b| b.0 == old.0) {
+                *j = Entry::EMPTY;
             }
         }
         r

@@ -268,7 +268,8 @@ impl Cpu {
             0
         };
         let mut key = Mode::of(s) as u32;
-        if s.seg[SS].big() {
+        // In 64-bit mode SS is null after an interrupt and flat after SYSCALL; the code is the same.
+        if !is64 && s.seg[SS].big() {
             key |= 1 << 3;
         }
         if !is64 && s.protected() && !s.v86() {
@@ -592,6 +593,8 @@ impl Cpu {
         let start = self.s.icount;
         let mut out = Ok(());
         let rip = self.s.rip;
+        let tf = self.s.sys_flags & rflags::TF != 0;
+        self.tf_sampled = false;
         // A REP instruction counts when its last iteration is done; a fault ends it at once.
         while self.s.icount == start {
             self.blocks.collect();
@@ -613,7 +616,11 @@ impl Cpu {
                 }
                 break;
             }
-            if self.s.rip != rip {
+            // A single step is an instruction or an iteration.
+            if tf && !self.tf_sampled {
+                self.pend_debug(1 << 14);
+            }
+            if self.s.rip != rip || tf {
                 break;
             }
             // Let the owner in between iterations of a long REP.

@@ -382,7 +382,15 @@ impl Cpu {
         if st.is64 || top >= total {
             let low = top.wrapping_sub(total);
             let la = self.stack_la(st, low, total)?;
-            let mut frame = [0u8; 320];
+            // Interrupt frames are small; only call gates copy many parameters.
+            let (mut small, mut large);
+            let frame: &mut [u8] = if total <= 80 {
+                small = [0u8; 80];
+                &mut small
+            } else {
+                large = [0u8; 320];
+                &mut large
+            };
             let n = size as usize;
             for (k, v) in values.iter().rev().enumerate() {
                 frame[k * n..(k + 1) * n].copy_from_slice(&v.to_le_bytes()[..n]);
@@ -422,9 +430,14 @@ impl Cpu {
 
     /// Reads word `n` above the current stack pointer, counting words of `size` bytes from byte offset `skip`.
     pub(crate) fn peek(&mut self, skip: u64, n: u64, size: u64) -> R<u64> {
-        let st = self.stack(0);
-        let ea = st.sp.wrapping_add(skip).wrapping_add(n * size) & st.mask;
-        let la = self.stack_la(&st, ea, size)?;
+        let la = if self.s.is64() {
+            // The access itself checks the canonical form.
+            self.s.gpr[RSP].wrapping_add(skip + n * size)
+        } else {
+            let st = self.stack(0);
+            let ea = st.sp.wrapping_add(skip + n * size) & st.mask;
+            self.stack_la(&st, ea, size)?
+        };
         Ok(match size {
             2 => u64::from(self.read::<u16>(la, SS as u8)?),
             4 => u64::from(self.read::<u32>(la, SS as u8)?),

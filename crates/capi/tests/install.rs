@@ -1,0 +1,145 @@
+//! Installs the library into a temporary folder and uses it as a C program would: pkg-config, compiler, run.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Output;
+
+use openwhp_abi::functions::x64::FUNCTIONS;
+
+const REAL_MODE_OUTPUT: &str = "\
+page 0x5000 is touched
+page 0x8000 is touched
+exception 3 at 0x100e
+ax = 55, bx = 55, cx = 0, ip = 0x100e
+stored sum = 55
+";
+
+const LONG_MODE_OUTPUT: &str = "\
+code at linear 0xffff800000001000 is at physical 0x1000
+exception 3, long mode active
+rax = 0x1122334455667788
+rbx = 0x8877665544332211
+r8  = 0x9999999999999999
+rip = 0xffff80000000101d
+stored sum = 0x9999999999999999
+";
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}:\n{messages}");
+    output
+}
+
+fn is_installed(tool: &str) -> bool {
+    let found = Command::new(tool).arg("--version").output().is_ok();
+    if !found {
+        eprintln!("SKIPPED: no {tool}");
+    }
+    found
+}
+
+/// An installation below a folder.
+struct Installation {
+    root: tempfile::TempDir,
+}
+
+impl Installation {
+    fn new() -> Self {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        run(Command::new("make")
+            .current_dir(workspace())
+            .args(["install-lib", "PROFILE=dev", "PREFIX=/usr"])
+            .arg(format!("DESTDIR={}", root.path().display())));
+        Self { root }
+    }
+
+    fn library_folder(&self) -> PathBuf {
+        self.root.path().join("usr/lib")
+    }
+
+    fn flags(&self, question: &[&str]) -> Vec<String> {
+        let output = run(Command::new("pkg-config")
+            .env("PKG_CONFIG_PATH", self.library_folder().join("pkgconfig"))
+            .env("PKG_CONFIG_SYSROOT_DIR", self.root.path())
+            .args(question)
+            .arg("winhvplatform"));
+        String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Compiles an example with the flags of pkg-config; returns what it prints.
+    fn output_of(
+        &self,
+        compiler: &str,
+        language: (&str, &str),
+        example: &str,
+        libraries: &[String],
+    ) -> String {
+        let binary = self.root.path().join(format!("{example}-{compiler}"));
+        run(Command::new(compiler)
+            .args([
+                "-x",
+                language.0,
+                &format!("-std={}", language.1),
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-pedantic",
+            ])
+            .args(self.flags(&["--cflags"]))
+            .arg(workspace().join("examples/c").join(format!("{example}.c")))
+            .args(["-x", "none", "-o"])
+            .arg(&binary)
+            .args(libraries));
+        let output = run(Command::new(&binary).env("LD_LIBRARY_PATH", self.library_folder()));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+#[test]
+fn an_installed_library_serves_c_programs() {
+    if !["make", "pkg-config", "gcc"].into_iter().all(is_installed) {
+        return;
+    }
+    let installation = Installation::new();
+    let shared = installation.flags(&["--libs"]);
+    for (compiler, language) in [("gcc", ("c", "c11")), ("clang", ("c", "c17")), ("g++", ("c++", "c++20"))] {
+        if !is_installed(compiler) {
+            continue;
+        }
+        assert_eq!(installation.output_of(compiler, language, "real_mode", &shared), REAL_MODE_OUTPUT);
+        assert_eq!(installation.output_of(compiler, language, "long_mode", &shared), LONG_MODE_OUTPUT);
+    }
+    links_to_the_static_library(&installation);
+    exports_only_the_interface(&installation.library_folder().join("libWinHvPlatform.so.1"));
+}
+
+fn links_to_the_static_library(installation: &Installation) {
+    let archive = installation.library_folder().join("libWinHvPlatform.a").display().to_string();
+    let mut libraries = vec![archive];
+    let private = installation.flags(&["--static", "--libs"]);
+    libraries.extend(private.into_iter().filter(|flag| flag.starts_with("-l") && flag != "-lWinHvPlatform"));
+    let printed = installation.output_of("gcc", ("c", "c11"), "real_mode", &libraries);
+    assert_eq!(printed, REAL_MODE_OUTPUT);
+}
+
+fn exports_only_the_interface(library: &Path) {
+    let listing =
+        run(Command::new("nm").args(["-D", "--defined-only", "--format=just-symbols"]).arg(library));
+    let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
+    let exported: Vec<&str> = listing.lines().collect();
+    for function in FUNCTIONS.iter().filter(|function| !function.name.starts_with("WHvEmulator")) {
+        assert!(exported.contains(&function.name), "{} is not exported", function.name);
+    }
+    for symbol in exported {
+        assert!(symbol.starts_with("WHv") || symbol.starts_with("openwhp_"), "{symbol} is exported");
+    }
+    let dynamic = run(Command::new("readelf").arg("-d").arg(library));
+    let dynamic = String::from_utf8_lossy(&dynamic.stdout).into_owned();
+    assert!(dynamic.contains("[libWinHvPlatform.so.1]"), "{dynamic}");
+}

@@ -101,7 +101,7 @@ fn operand(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, evex: bool, r: 
     use OpCodeOperandKind::*;
     use Register as G;
     let vectors = if evex { 32 } else { 16 };
-    let mut reg = |i: &mut Instruction, g: Register| {
+    let reg = |i: &mut Instruction, g: Register| {
         i.set_op_kind(n, OpKind::Register);
         i.set_op_register(n, g);
     };
@@ -159,9 +159,7 @@ fn operand(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, evex: bool, r: 
         st0 => reg(i, G::ST0),
         sti_opcode => reg(i, nth(G::ST0, r.below(8))),
         imm8 | imm4_m2z => {
-            let kind = if n > 0 && i.op_kind(n - 1) == OpKind::Immediate16
-                || n > 0 && i.op_kind(n - 1) == OpKind::Immediate8
-            {
+            let kind = if n > 0 && matches!(i.op_kind(n - 1), OpKind::Immediate16 | OpKind::Immediate8) {
                 OpKind::Immediate8_2nd
             } else {
                 OpKind::Immediate8
@@ -170,7 +168,7 @@ fn operand(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, evex: bool, r: 
             let v = match i.mnemonic() {
                 Mnemonic::Enter => r.below(5) as u8,
                 _ if kind == OpKind::Immediate8 && r.one_in(2) => r.below(70) as u8,
-                _ => r.next() as u8,
+                _ => r.bits() as u8,
             };
             if kind == OpKind::Immediate8 { i.set_immediate8(v) } else { i.set_immediate8_2nd(v) }
         }
@@ -320,15 +318,15 @@ fn lanes(r: &mut Rng) -> [u8; 64] {
             0x41df_ffff_ffc0_0000,
         ];
         let v = match style {
-            0 => r.next(),
+            0 => r.bits(),
             1 => u64::from(r.pick(&f32s)) | u64::from(r.pick(&f32s)) << 32,
             2 => r.pick(&f64s),
             // Ordinary numbers of moderate size.
             3 => {
-                let mut f = || u64::from(((r.next() as i16) as f32 / 64.0).to_bits());
+                let mut f = || u64::from(((r.bits() as i16) as f32 / 64.0).to_bits());
                 f() | f() << 32
             }
-            4 => ((r.next() as i32) as f64 / 1024.0).to_bits(),
+            4 => ((r.bits() as i32) as f64 / 1024.0).to_bits(),
             _ => r.corner(),
         };
         let _ = n;
@@ -346,24 +344,24 @@ fn x87(v: &mut VectorState, full: bool, r: &mut Rng) {
         // Precision and rounding; exceptions mostly masked.
         x.fcw = 0x40 | (r.pick(&[0u16, 2, 3]) << 8) | (r.below(4) as u16) << 10 | 0x3f;
         if r.one_in(8) {
-            x.fcw &= !(r.next() as u16 & 0x3f);
+            x.fcw &= !(r.bits() as u16 & 0x3f);
         }
     }
-    x.fsw = top << 11 | if full { r.next() as u16 & 0x4700 } else { 0 };
-    x.ftw = if full { r.next() as u8 | r.next() as u8 } else { 0 };
+    x.fsw = top << 11 | if full { r.bits() as u16 & 0x4700 } else { 0 };
+    x.ftw = if full { r.bits() as u8 | r.bits() as u8 } else { 0 };
     for st in &mut x.st {
-        let sign = (r.next() as u16) & 0x8000;
+        let sign = (r.bits() as u16) & 0x8000;
         let (exp, man) = match r.below(10) {
             0 => (0, 0),
             1 => (0x7fff, 1 << 63),
-            2 => (0x7fff, 3 << 62 | r.next() >> 2),
-            3 => (0, r.next() >> 1),
+            2 => (0x7fff, 3 << 62 | r.bits() >> 2),
+            3 => (0, r.bits() >> 1),
             4 => (0x3fff, 1 << 63),
-            5 => (0x3fff + r.below(64) as u16, 1 << 63 | r.next()),
-            6 => (0x3fff - r.below(64) as u16, 1 << 63 | r.next()),
-            7 => (r.next() as u16 & 0x7fff, 1 << 63 | r.next()),
-            8 => (0x3fff + r.below(63) as u16, 1 << 63 | (r.next() & 0xffff) << 47),
-            _ => (0x4000 + r.below(16) as u16, 1 << 63 | (r.next() & 0xff) << 50),
+            5 => (0x3fff + r.below(64) as u16, 1 << 63 | r.bits()),
+            6 => (0x3fff - r.below(64) as u16, 1 << 63 | r.bits()),
+            7 => (r.bits() as u16 & 0x7fff, 1 << 63 | r.bits()),
+            8 => (0x3fff + r.below(63) as u16, 1 << 63 | (r.bits() & 0xffff) << 47),
+            _ => (0x4000 + r.below(16) as u16, 1 << 63 | (r.bits() & 0xff) << 50),
         };
         *st = [0; 16];
         st[..8].copy_from_slice(&man.to_le_bytes());
@@ -385,10 +383,10 @@ fn vectors(class: Class, r: &mut Rng) -> Option<Box<VectorState>> {
     v.mxcsr = 0x1f80;
     if r.one_in(2) {
         // Rounding, flush-to-zero, denormals-are-zero, sticky flags.
-        v.mxcsr |= r.next() as u32 & 0xe07f;
+        v.mxcsr |= r.bits() as u32 & 0xe07f;
     }
     if r.one_in(16) {
-        v.mxcsr &= !(r.next() as u32 & 0x1f80);
+        v.mxcsr &= !(r.bits() as u32 & 0x1f80);
     }
     x87(&mut v, matches!(class, Class::X87 | Class::Mmx), r);
     Some(v)
@@ -432,7 +430,7 @@ fn aim(i: &Instruction, s: &mut State, r: &mut Rng) -> Option<()> {
         s.gpr[1] = r.below(most);
         // Equal bytes make the compares run on.
         if r.one_in(2) {
-            let b = r.next() as u8;
+            let b = r.bits() as u8;
             s.mem[..SCRATCH_LEN].fill(b);
             s.gpr[0] = u64::from_le_bytes([b; 8]);
             let at = r.below(SCRATCH_LEN as u64) as usize;
@@ -441,7 +439,7 @@ fn aim(i: &Instruction, s: &mut State, r: &mut Rng) -> Option<()> {
         if (0..i.op_count()).any(|n| matches!(i.op_kind(n), OpKind::MemoryESEDI | OpKind::MemorySegESI))
             && r.one_in(2)
         {
-            s.gpr[1] |= r.next() << 32;
+            s.gpr[1] |= r.bits() << 32;
         }
     }
     Some(())
@@ -465,8 +463,8 @@ fn aim_explicit(i: &Instruction, s: &mut State, r: &mut Rng) -> Option<()> {
         let w = i.op1_register().size() * 8;
         let v = (r.below(2048) as i64 - 1024) as u64;
         s.gpr[n] = match w {
-            16 => r.next() & !0xffff | v & 0xffff,
-            32 => r.next() << 32 | v & 0xffff_ffff,
+            16 => r.bits() & !0xffff | v & 0xffff,
+            32 => r.bits() << 32 | v & 0xffff_ffff,
             _ => v,
         };
     }
@@ -498,7 +496,7 @@ fn aim_explicit(i: &Instruction, s: &mut State, r: &mut Rng) -> Option<()> {
         at = at.wrapping_sub(s.gpr[number(index)].wrapping_mul(u64::from(i.memory_index_scale())));
     }
     let b = number(base);
-    s.gpr[b] = if base.is_gpr32() { at & 0xffff_ffff | r.next() << 32 } else { at };
+    s.gpr[b] = if base.is_gpr32() { at & 0xffff_ffff | r.bits() << 32 } else { at };
     Some(())
 }
 
@@ -517,13 +515,13 @@ pub fn make(code: Code, seed: u64) -> Option<Case> {
     for c in mem.chunks_exact_mut(64) {
         if class == Class::Int {
             for w in c.chunks_exact_mut(8) {
-                w.copy_from_slice(&if corners { r.corner() } else { r.next() }.to_le_bytes());
+                w.copy_from_slice(&if corners { r.corner() } else { r.bits() }.to_le_bytes());
             }
         } else {
             c.copy_from_slice(&lanes(&mut r));
         }
     }
-    let mut flags = r.next() & rflags::ARITH;
+    let mut flags = r.bits() & rflags::ARITH;
     if i.is_string_instruction() && r.one_in(3) {
         flags |= rflags::DF;
     }

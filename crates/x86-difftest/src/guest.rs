@@ -37,7 +37,7 @@ impl Guest {
             m.ram.put::<8>(TABLES + 0x2000 + i * 8, 0);
         }
         m.ram.put::<8>(TABLES + 0x2000 + (BASE >> 21) * 8, pt | 7);
-        let mut page = |la: u64, bits: u64| {
+        let page = |la: u64, bits: u64| {
             m.ram.put::<8>(pt + ((la - BASE) >> 12) * 8, (PHYS + la - BASE) | bits);
         };
         page(CODE, 5);

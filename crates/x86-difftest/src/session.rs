@@ -103,7 +103,7 @@ impl Session {
         let mut r = Rng::new(seed);
         for _ in 0..count {
             let code = r.pick(&list);
-            self.one(code, r.next());
+            self.one(code, r.bits());
         }
     }
 

@@ -227,7 +227,7 @@ mod tests {
         let cf = (a as u16 + b as u16) > 255;
         let of = ((a ^ r) & (b ^ r)) & 0x80 != 0;
         let af = (a ^ b ^ r) & 0x10 != 0;
-        let pf = r.count_ones() % 2 == 0;
+        let pf = r.count_ones().is_multiple_of(2);
         cf as u64
             | (pf as u64) << 2
             | (af as u64) << 4

@@ -68,7 +68,7 @@ impl Shift for Shl {
     #[inline(always)]
     fn flags<T: Word>(f: &mut Flags, a: T, n: u32, r: T) {
         // Bit (width - n) of the source: the last one out; zero beyond the width.
-        let cf = if n <= T::BITS { a.to_u64() >> (T::BITS - n & 63) & 1 != 0 } else { false };
+        let cf = if n <= T::BITS { a.to_u64() >> ((T::BITS - n) & 63) & 1 != 0 } else { false };
         shifted(f, r, cf, cf != msb(r));
     }
 }
@@ -81,7 +81,7 @@ impl Shift for Shr {
     }
     #[inline(always)]
     fn flags<T: Word>(f: &mut Flags, a: T, n: u32, r: T) {
-        let last = a.to_u64() >> (n - 1 & 63);
+        let last = a.to_u64() >> ((n - 1) & 63);
         // The sign before the last step.
         let of = last >> (T::BITS - 1) & 1 != 0;
         shifted(f, r, last & 1 != 0, of);
@@ -96,7 +96,7 @@ impl Shift for Sar {
     }
     #[inline(always)]
     fn flags<T: Word>(f: &mut Flags, a: T, n: u32, r: T) {
-        shifted(f, r, a.sext() as i64 >> (n - 1 & 63) & 1 != 0, false);
+        shifted(f, r, a.sext() as i64 >> ((n - 1) & 63) & 1 != 0, false);
     }
 }
 

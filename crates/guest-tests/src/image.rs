@@ -91,16 +91,18 @@ pub fn build(program: Program<'_>, folder: &Path) -> Result<Vec<u8>> {
     }
     let image = folder.join("image.bin");
     let mut linker = Command::new("ld");
-    linker.args(["-m", emulation, "-z", "noexecstack", "--oformat", "binary", "-T"]).arg(root.join("lib/image.ld"));
+    linker
+        .args(["-m", emulation, "-z", "noexecstack", "--oformat", "binary", "-T"])
+        .arg(root.join("lib/image.ld"));
     run(linker.args(&objects).arg("-o").arg(&image))?;
     fs::read(&image).with_context(|| format!("cannot read {}", image.display()))
 }
 
 fn run(command: &mut Command) -> Result<()> {
     let tool = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {tool}; the guest tests need gcc and binutils (apt install gcc)"))?;
+    let output = command.output().with_context(|| {
+        format!("cannot run {tool}; the guest tests need gcc and binutils (apt install gcc)")
+    })?;
     if !output.status.success() {
         bail!("{tool} failed:\n{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -88,8 +88,9 @@ impl Machine {
         memory.write(IMAGE, image)?;
         let rights = MapFlags::READ | MapFlags::WRITE | MapFlags::EXECUTE;
         partition.map(&memory, 0, Gpa(0), MEMORY_SIZE, rights)?;
-        let processors: Vec<Processor> =
-            (0..self.processors).map(|index| partition.create_vp(VpIndex(index))).collect::<Result<_, _>>()?;
+        let processors: Vec<Processor> = (0..self.processors)
+            .map(|index| partition.create_vp(VpIndex(index)))
+            .collect::<Result<_, _>>()?;
         start_flat(&processors[0]).context("cannot set the first processor up")?;
 
         let console = Arc::new(Mutex::new(Console::default()));

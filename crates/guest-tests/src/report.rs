@@ -43,7 +43,11 @@ impl Report {
     pub fn expect_all_good(&self, checks: usize) -> Result<(), String> {
         let failures = self.failures();
         let done = self.passed() + self.skipped().len();
-        if failures.is_empty() && self.end == End::Status(0) && done == checks && self.announced() == Some(checks) {
+        if failures.is_empty()
+            && self.end == End::Status(0)
+            && done == checks
+            && self.announced() == Some(checks)
+        {
             return Ok(());
         }
         Err(format!(

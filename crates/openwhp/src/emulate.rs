@@ -5,6 +5,7 @@
 //! engine's own decoder and semantics and sends what it does outside mapped memory to the client's buses.
 
 use openwhp_engine::EmulateError;
+use openwhp_engine::ExecutionState;
 use openwhp_engine::Exit;
 use openwhp_engine::ExitReason;
 use openwhp_engine::MmioBus;
@@ -29,7 +30,7 @@ pub fn access(
     ports: &mut dyn PortBus,
 ) -> Result<(), EmulateError> {
     match &exit.reason {
-        ExitReason::IoPort(io) if !io.is_string => plain_port(vp, exit, ports),
+        ExitReason::IoPort(io) if !io.is_string && !is_debugged(exit) => plain_port(vp, exit, ports),
         ExitReason::MemoryAccess(_) | ExitReason::IoPort(_) => vp.emulate(mmio, ports),
         _ => Err(EmulateError::WrongExit),
     }
@@ -52,10 +53,16 @@ pub fn mmio(vp: &Processor, exit: &Exit, bus: &mut dyn MmioBus) -> Result<(), Em
 /// [`EmulateError`]; the processor is unchanged then.
 pub fn port(vp: &Processor, exit: &Exit, bus: &mut dyn PortBus) -> Result<(), EmulateError> {
     match &exit.reason {
-        ExitReason::IoPort(io) if !io.is_string => plain_port(vp, exit, bus),
+        ExitReason::IoPort(io) if !io.is_string && !is_debugged(exit) => plain_port(vp, exit, bus),
         ExitReason::IoPort(_) => vp.emulate(&mut OpenBus, bus),
         _ => Err(EmulateError::WrongExit),
     }
+}
+
+/// Whether the instruction may end in a debug trap, which the engine has to raise.
+fn is_debugged(exit: &Exit) -> bool {
+    const TRAP_FLAG: u64 = 1 << 8;
+    exit.vp.rflags & TRAP_FLAG != 0 || exit.vp.execution.contains(ExecutionState::DEBUG_ACTIVE)
 }
 
 /// IN and OUT need no decoding: the exit says everything.

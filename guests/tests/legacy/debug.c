@@ -149,6 +149,11 @@ static void single_step(void)
     check_eq("POPF that clears TF still steps", ips[4], watched[1]);
     check_eq("DR6.BS", reasons[0], BS);
     check_eq("TF in the pushed flags", flags_seen[0] & FLAG_TF, FLAG_TF);
+
+    begin(note_last);
+    asm volatile("pushf\n orl $0x100, (%%esp)\n popf\n out %%al, $0x80\n 95: nop\n mov $95b, %%eax\n mov %%eax, %0"
+                 : "=m"(watched[0]) : : "eax", "cc", "memory");
+    check_eq("a port access is a step, too", (uint64_t)(ips[0] == watched[0]) << 8 | count, 0x101);
 }
 
 static void ignore(struct frame *frame) { (void)frame; }

@@ -131,6 +131,8 @@ run_frame:
 
     .globl leave_user
 leave_user:
+    mov $0x10, %eax             # a change of rings left SS null
+    mov %eax, %ss
     mov user_return, %rsp
     popf
     pop %r15

@@ -32,9 +32,7 @@ static uint64_t writing(const volatile void *address)
 static uint64_t fetching(const volatile void *address)
 {
     last.error = 0;
-    TRY("call *%0", : : "r"(address) : "memory");
-    if (last.vector != NONE)
-        asm volatile("" : : : "memory");
+    TRY_THEN("mov %%rsp, %%rbx\n call *%0", "mov %%rbx, %%rsp", : : "r"(address) : "rbx", "memory");
     return LAST;
 }
 
@@ -151,9 +149,7 @@ static void supervisor_mode_execution(void)
     pages[2][0] = 0xC3;
     check_eq("without SMEP", fetching(at(2)), OUTCOME(NONE, 0));
     set_cr4(get_cr4() | CR4_SMEP);
-    last.error = 0;
-    TRY_THEN("mov %%rsp, %%rbx\n call *%0", "mov %%rbx, %%rsp", : : "r"(at(2)) : "rbx", "memory");
-    check_eq("SMEP: user page fetched in ring 0", LAST, OUTCOME(PF, 0x11));
+    check_eq("SMEP: user page fetched in ring 0", fetching(at(2)), OUTCOME(PF, 0x11));
     table[2] &= ~(uint64_t)U;
     flush();
     check_eq("SMEP: supervisor page", fetching(at(2)), OUTCOME(NONE, 0));

@@ -539,6 +539,12 @@ impl Cpu {
 
     /// Runs until an exit.
     pub fn run(&mut self) -> CpuExit {
+        let exit = self.run_until_exit();
+        self.x87_sync();
+        exit
+    }
+
+    fn run_until_exit(&mut self) -> CpuExit {
         self.attention |= attention::EVENTS;
         loop {
             if (self.attention != 0 || self.poll.load(Ordering::Relaxed) != 0)
@@ -629,6 +635,7 @@ impl Cpu {
             }
         }
         self.bus.detach();
+        self.x87_sync();
         if out.is_ok() && self.s.icount != start {
             self.clear_shadow();
         }

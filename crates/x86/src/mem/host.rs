@@ -188,6 +188,67 @@ mod imp {
         if fault == 0 { Some(u128::from(lo) | u128::from(hi) << 64) } else { None }
     }
 
+    macro_rules! vector_copy {
+        ($(#[$doc:meta])* $name:ident, $load:literal, $store:literal, $finish:literal) => {
+            $(#[$doc])*
+            #[inline(always)]
+            pub(super) unsafe fn $name(dst: usize, src: usize) -> bool {
+                let mut fault: u32 = 0;
+                // SAFETY: one load and one store of that width, which the caller vouches for; a host fault in either
+                // resumes at the fix-up and sets `fault`. Vector registers are declared lost.
+                unsafe {
+                    asm!(
+                        concat!("2: ", $load),
+                        concat!("5: ", $store),
+                        concat!("3: ", $finish),
+                        ".pushsection .text.owhp_fix,\"ax\"",
+                        "4: mov {fault:e}, 1",
+                        "jmp 3b",
+                        ".popsection",
+                        ".pushsection owhp_ex,\"aR\"",
+                        ".balign 4",
+                        ".long 2b - .",
+                        ".long 4b - .",
+                        ".long 5b - .",
+                        ".long 4b - .",
+                        ".popsection",
+                        fault = inout(reg) fault,
+                        s = in(reg) src,
+                        d = in(reg) dst,
+                        out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                        out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+                        out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                        out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+                        options(nostack, preserves_flags)
+                    );
+                }
+                fault == 0
+            }
+        };
+    }
+
+    vector_copy!(
+        /// Copies 16 bytes in one piece.
+        ///
+        /// # Safety
+        /// Both ranges are guest memory or memory of our own.
+        copy16, "movdqu xmm0, [{s}]", "movdqu [{d}], xmm0", ""
+    );
+    vector_copy!(
+        /// Copies 32 bytes in one piece.
+        ///
+        /// # Safety
+        /// As [`copy16`], and the host has AVX.
+        copy32, "vmovdqu ymm0, [{s}]", "vmovdqu [{d}], ymm0", "vzeroupper"
+    );
+    vector_copy!(
+        /// Copies 64 bytes in one piece.
+        ///
+        /// # Safety
+        /// As [`copy16`], and the host has AVX-512.
+        copy64, "vmovdqu64 zmm0, [{s}]", "vmovdqu64 [{d}], zmm0", "vzeroupper"
+    );
+
     /// REP MOVSB of host memory; returns the bytes left when the host faulted (0 = all done).
     ///
     /// # Safety
@@ -354,6 +415,32 @@ mod imp {
 }
 
 pub use imp::fixup;
+
+/// Copies 16, 32 or 64 bytes from guest memory to a buffer or back, in one piece where the host can; false when
+/// the host page is inaccessible (the buffer is then unchanged).
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn copy_vector<const N: usize>(dst: u64, src: u64) -> bool {
+    let (d, s) = (dst as usize, src as usize);
+    // SAFETY: callers pass one address from a TLB entry and one of their own buffer, N bytes each; the wide copies
+    // are chosen only when the host has the registers.
+    unsafe {
+        match N {
+            16 => imp::copy16(d, s),
+            32 if std::is_x86_feature_detected!("avx") => imp::copy32(d, s),
+            64 if std::is_x86_feature_detected!("avx512f") => imp::copy64(d, s),
+            _ => imp::copy(d, s, N) == 0,
+        }
+    }
+}
+
+/// Copies 16, 32 or 64 bytes.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub(crate) fn copy_vector<const N: usize>(dst: u64, src: u64) -> bool {
+    // SAFETY: callers pass one address from a TLB entry and one of their own buffer, N bytes each.
+    unsafe { imp::copy(dst as usize, src as usize, N) == 0 }
+}
 
 /// Loads a word from a host address inside a guest page; `None` when the host page is inaccessible.
 #[inline(always)]

@@ -103,6 +103,7 @@ pub(crate) fn op_fxsave(cpu: &mut Cpu, op: &Op) -> Step {
     if cpu.s.deny & op.need != 0 {
         return cpu.vec_denied(op);
     }
+    cpu.x87_sync();
     let n = reachable(cpu);
     let len = 160 + 16 * n;
     let la = cpu.la(op, 512, Access::Write)?;
@@ -133,6 +134,7 @@ pub(crate) fn op_fxrstor(cpu: &mut Cpu, op: &Op) -> Step {
     if m & !cpu.s.vec.mxcsr_mask != 0 {
         return cpu.gp(0);
     }
+    cpu.x87_sync();
     let n = reachable(cpu);
     cpu.s.vec.mxcsr = m;
     take_x87(&mut cpu.s.vec.x87, op.aux & IMAGE_64 != 0, &b);

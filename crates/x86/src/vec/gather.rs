@@ -203,6 +203,7 @@ fn mask_bytes<const MMX: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     }
     if MMX {
         cpu.x87_pending()?;
+        cpu.x87_sync();
     }
     let i = cpu.insn(op);
     let (src, mask) = (i.op_register(1).number() & 31, i.op_register(2).number() & 31);

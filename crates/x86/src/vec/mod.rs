@@ -47,13 +47,16 @@ use iced_x86::OpKind;
 /// What a processor keeps for running instructions natively. The stubs themselves are shared by all processors.
 #[derive(Debug)]
 pub struct Native {
-    /// The host's view of the x87 state.
+    /// The x87 state as the host loads and stores it.
     image: Box<native::FxImage>,
+    /// The guest's x87 registers, status and tags are in the host's unit, see [`x87`]; only during
+    /// [`Cpu::run`].
+    resident: bool,
 }
 
 impl Native {
     pub(crate) fn new() -> Native {
-        Native { image: Box::new(native::FxImage([0; 512])) }
+        Native { image: Box::new(native::FxImage([0; 512])), resident: false }
     }
 
     /// Whether the host runs vector and x87 instructions for us. When not (another architecture, executable memory

@@ -11,6 +11,7 @@ use crate::exit::Flow;
 use crate::exit::R;
 use crate::exit::Step;
 use crate::mem::Access;
+use crate::mem::host;
 use crate::op::Handler;
 use crate::op::Op;
 use crate::op::Word;
@@ -69,6 +70,16 @@ fn reg_reg<const N: usize, const WIDE: bool>(cpu: &mut Cpu, op: &Op) -> Step {
 fn load<const N: usize, const WIDE: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     available(cpu, op)?;
     let la = la::<N>(cpu, op, Access::Read)?;
+    let hit = cpu.tlb_read(la, N as u64);
+    let r = &mut cpu.s.vec.zmm[usize::from(op.dst & 31)];
+    if let Some(p) = hit
+        && host::copy_vector::<N>(r.as_mut_ptr().expose_provenance() as u64, p)
+    {
+        if WIDE {
+            r[N..].fill(0);
+        }
+        return Ok(Flow::Next);
+    }
     let mut v = [0; N];
     cpu.read_bytes(la, &mut v, op.seg & 7)?;
     put::<N, WIDE>(cpu, op.dst, &v);
@@ -79,6 +90,14 @@ fn load<const N: usize, const WIDE: bool>(cpu: &mut Cpu, op: &Op) -> Step {
 fn store<const N: usize>(cpu: &mut Cpu, op: &Op) -> Step {
     available(cpu, op)?;
     let la = la::<N>(cpu, op, Access::Write)?;
+    if let Some(p) = cpu.tlb_write(la, N as u64)
+        && host::copy_vector::<N>(
+            p,
+            cpu.s.vec.zmm[usize::from(op.src & 31)].as_ptr().expose_provenance() as u64,
+        )
+    {
+        return Ok(Flow::Next);
+    }
     let mut v = [0; N];
     v.copy_from_slice(&cpu.s.vec.zmm[usize::from(op.src & 31)][..N]);
     cpu.write_bytes(la, &v, op.seg & 7)?;

@@ -15,6 +15,7 @@ use crate::exit::Flow;
 use crate::exit::R;
 use crate::exit::Step;
 use crate::mem::Access;
+use crate::mem::host;
 use crate::op::Handler;
 use crate::op::Op;
 use crate::state::*;
@@ -60,43 +61,89 @@ pub(crate) fn form_address(f: &'static Form) -> u64 {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn call(s: &mut VpState, f: &Form, mem: &mut Bounce) {
+fn call(s: &mut VpState, f: &Form, mem: *mut u8) {
     type Stub = unsafe extern "sysv64" fn(*mut VpState, *mut u8);
     let p = std::ptr::with_exposed_provenance::<u8>(f.code);
     // SAFETY: `code` is a stub of `Style::Registers`, which has this signature and touches only fields of the state
     // and at most 64 bytes at `mem`; the host has the features (checked before assembling).
-    unsafe { std::mem::transmute::<*const u8, Stub>(p)(s, mem.0.as_mut_ptr()) }
+    unsafe { std::mem::transmute::<*const u8, Stub>(p)(s, mem) }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn call(_: &mut VpState, _: &Form, _: &mut Bounce) {}
+fn call(_: &mut VpState, _: &Form, _: *mut u8) {}
 
 /// An FXSAVE image.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 pub(crate) struct FxImage(pub(crate) [u8; 512]);
 
-/// Runs an x87 stub on `image`, which must not hold a pending unmasked exception.
+/// Runs an x87 stub on the state that [`x87_host::load`] put into the host's unit.
+pub(crate) fn call_x87(s: &mut VpState, f: &Form, mem: &mut Bounce) {
+    call(s, f, mem.0.as_mut_ptr());
+}
+
+/// The host's x87 unit, which holds the guest's state between [`load`](x87_host::load) and
+/// [`reset`](x87_host::reset). Compiled code does not use the unit.
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn call_x87(s: &mut VpState, f: &Form, mem: &mut Bounce, image: &mut FxImage) {
-    type Stub = unsafe extern "sysv64" fn(*mut VpState, *mut u8, *mut u8);
-    let p = std::ptr::with_exposed_provenance::<u8>(f.code);
-    // SAFETY: a stub of `Style::X87` has this signature; it loads and stores 512 aligned bytes at `image` and at most
-    // 64 bytes at `mem`. It leaves the guest's x87 state in the host's registers.
-    unsafe { std::mem::transmute::<*const u8, Stub>(p)(s, mem.0.as_mut_ptr(), image.0.as_mut_ptr()) }
-    let (fcw, fsw) = (u16::from_le_bytes([image.0[0], image.0[1]]), image.0[2]);
-    if fcw == 0x37f && fsw & 0x80 == 0 {
-        // SAFETY: no exception is pending; empties the register stack, which our own code does not use.
-        unsafe { std::arch::asm!("emms", options(nomem, nostack)) };
-    } else {
-        // SAFETY: resets the x87 unit to the state compiled code expects.
-        unsafe { std::arch::asm!("fninit", options(nomem, nostack)) };
+pub(crate) mod x87_host {
+    use super::FxImage;
+    use std::arch::asm;
+
+    /// Loads an image without a pending unmasked exception and with the default MXCSR.
+    pub(crate) fn load(image: &FxImage) {
+        // SAFETY: 512 aligned bytes; MXCSR in them is the default one; XMM registers are declared lost.
+        unsafe {
+            asm!(
+                "fxrstor64 [{}]",
+                in(reg) image.0.as_ptr(),
+                out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+                out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+                options(nostack, readonly)
+            );
+        }
+    }
+
+    /// Stores the unit's state.
+    pub(crate) fn save(image: &mut FxImage) {
+        // SAFETY: 512 aligned bytes.
+        unsafe { asm!("fxsave64 [{}]", in(reg) image.0.as_mut_ptr(), options(nostack)) };
+    }
+
+    /// Puts the unit into the state that compiled code expects.
+    pub(crate) fn reset() {
+        // SAFETY: does not look at pending exceptions; touches the x87 unit only.
+        unsafe { asm!("fninit", options(nomem, nostack)) };
+    }
+
+    /// Status word.
+    pub(crate) fn status() -> u16 {
+        let v: u16;
+        // SAFETY: reads the status word; does not look at pending exceptions.
+        unsafe { asm!("fnstsw ax", out("ax") v, options(nomem, nostack)) };
+        v
+    }
+
+    /// Loads a control word that masks every exception.
+    pub(crate) fn set_control(v: u16) {
+        // SAFETY: two readable bytes; nothing is pending, and nothing will be: every exception is masked.
+        unsafe { asm!("fldcw [{}]", in(reg) &raw const v, options(nostack, readonly)) };
     }
 }
 
-/// Never reached: no form exists on this host.
+/// Never used: no form exists on this host.
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn call_x87(_: &mut VpState, _: &Form, _: &mut Bounce, _: &mut FxImage) {}
+pub(crate) mod x87_host {
+    use super::FxImage;
+    pub(crate) fn load(_: &FxImage) {}
+    pub(crate) fn save(_: &mut FxImage) {}
+    pub(crate) fn reset() {}
+    pub(crate) fn status() -> u16 {
+        0
+    }
+    pub(crate) fn set_control(_: u16) {}
+}
 
 #[cfg(target_arch = "x86_64")]
 fn restore_host_mxcsr() {
@@ -140,7 +187,7 @@ impl Saved {
 /// Runs a stub under a given rounding and denormal control; gives the flags it raised.
 fn run_under(s: &mut VpState, f: &Form, mem: &mut Bounce, control: u32) -> u32 {
     s.gpr[SLOT_MXCSR_IN] = u64::from(MXCSR_DEFAULT | control);
-    call(s, f, mem);
+    call(s, f, mem.0.as_mut_ptr());
     restore_host_mxcsr();
     s.gpr[SLOT_MXCSR_OUT] as u32 & FLAGS
 }
@@ -153,7 +200,7 @@ fn run_under(s: &mut VpState, f: &Form, mem: &mut Bounce, control: u32) -> u32 {
 fn call_fp(cpu: &mut Cpu, f: &Form, mem: &mut Bounce) -> R<u32> {
     if cpu.s.vec.mxcsr & (MASKS | CONTROL) == MASKS {
         cpu.s.gpr[SLOT_MXCSR_IN] = u64::from(MXCSR_DEFAULT);
-        call(&mut cpu.s, f, mem);
+        call(&mut cpu.s, f, mem.0.as_mut_ptr());
         return Ok(cpu.s.gpr[SLOT_MXCSR_OUT] as u32 & FLAGS);
     }
     call_fp_controlled(cpu, f, mem)
@@ -203,6 +250,18 @@ pub(crate) fn operand_la(cpu: &mut Cpu, op: &Op, size: u64, access: Access) -> R
 #[inline(always)]
 pub(crate) fn load(cpu: &mut Cpu, op: &Op, size: u8, to: &mut Bounce) -> R<()> {
     let la = operand_la(cpu, op, size.into(), Access::Read)?;
+    if let Some(p) = cpu.tlb_read(la, size.into()) {
+        let to = to.0.as_mut_ptr().expose_provenance() as u64;
+        let done = match size {
+            16 => host::copy_vector::<16>(to, p),
+            32 => host::copy_vector::<32>(to, p),
+            64 => host::copy_vector::<64>(to, p),
+            _ => false,
+        };
+        if done {
+            return Ok(());
+        }
+    }
     read_sized(cpu, la, size, op.seg & 7, &mut to.0)
 }
 
@@ -232,6 +291,13 @@ fn read_sized(cpu: &mut Cpu, la: u64, size: u8, seg: u8, to: &mut [u8; 64]) -> R
             to[0] = cpu.read::<u8>(la, seg)?;
             Ok(())
         }
+        10 => {
+            let low = cpu.read::<u64>(la, seg)?;
+            let high = cpu.read::<u16>(la.wrapping_add(8), seg)?;
+            to[..8].copy_from_slice(&low.to_le_bytes());
+            to[8..10].copy_from_slice(&high.to_le_bytes());
+            Ok(())
+        }
         n => cpu.read_bytes(la, &mut to[..usize::from(n).min(64)], seg),
     }
 }
@@ -240,12 +306,24 @@ fn read_sized(cpu: &mut Cpu, la: u64, size: u8, seg: u8, to: &mut [u8; 64]) -> R
 #[inline(always)]
 pub(crate) fn store(cpu: &mut Cpu, op: &Op, size: u8, from: &Bounce) -> R<()> {
     let la = operand_la(cpu, op, size.into(), Access::Write)?;
+    if let Some(p) = cpu.tlb_write(la, size.into()) {
+        let from = from.0.as_ptr().expose_provenance() as u64;
+        let done = match size {
+            16 => host::copy_vector::<16>(p, from),
+            32 => host::copy_vector::<32>(p, from),
+            64 => host::copy_vector::<64>(p, from),
+            _ => false,
+        };
+        if done {
+            return Ok(());
+        }
+    }
     write_sized(cpu, la, size, op.seg & 7, &from.0)
 }
 
 /// Writes the first `size` bytes of `from` at a linear address.
 #[inline(always)]
-fn write_sized(cpu: &mut Cpu, la: u64, size: u8, seg: u8, from: &[u8; 64]) -> R<()> {
+pub(crate) fn write_sized(cpu: &mut Cpu, la: u64, size: u8, seg: u8, from: &[u8; 64]) -> R<()> {
     let word = u64::from_le_bytes([from[0], from[1], from[2], from[3], from[4], from[5], from[6], from[7]]);
     match size {
         16 => cpu.write_bytes(la, &from[..16], seg),
@@ -255,19 +333,23 @@ fn write_sized(cpu: &mut Cpu, la: u64, size: u8, seg: u8, from: &[u8; 64]) -> R<
         4 => cpu.write::<u32>(la, word as u32, seg),
         2 => cpu.write::<u16>(la, word as u16, seg),
         1 => cpu.write::<u8>(la, word as u8, seg),
+        10 if cpu.tlb_write(la, 10).is_some() => {
+            cpu.write::<u64>(la, word, seg)?;
+            cpu.write::<u16>(la.wrapping_add(8), u16::from_le_bytes([from[8], from[9]]), seg)
+        }
         n => cpu.write_bytes(la, &from[..usize::from(n).min(64)], seg),
     }
 }
 
 #[inline(always)]
-fn flags_in(cpu: &mut Cpu, f: &Form) {
+pub(crate) fn flags_in(cpu: &mut Cpu, f: &Form) {
     if f.reads_flags {
         cpu.s.gpr[SLOT_FLAGS] = cpu.s.flags.bits() | rflags::ONE;
     }
 }
 
 #[inline(always)]
-fn flags_out(cpu: &mut Cpu, f: &Form) {
+pub(crate) fn flags_out(cpu: &mut Cpu, f: &Form) {
     if f.writes_flags {
         let v = cpu.s.gpr[SLOT_FLAGS];
         cpu.s.flags.set_bits(v & rflags::ARITH);
@@ -288,7 +370,7 @@ fn op_in<const LOAD: bool, const FP: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     if FP {
         cpu.s.vec.mxcsr |= call_fp(cpu, f, &mut mem)?;
     } else {
-        call(&mut cpu.s, f, &mut mem);
+        call(&mut cpu.s, f, mem.0.as_mut_ptr());
     }
     flags_out(cpu, f);
     Ok(Flow::Next)
@@ -305,7 +387,7 @@ fn op_out<const FP: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     if FP {
         flags = call_fp(cpu, f, &mut mem)?;
     } else {
-        call(&mut cpu.s, f, &mut mem);
+        call(&mut cpu.s, f, mem.0.as_mut_ptr());
     }
     store(cpu, op, f.store, &mem)?;
     cpu.s.vec.mxcsr |= flags;
@@ -320,6 +402,7 @@ fn op_general(cpu: &mut Cpu, op: &Op) -> Step {
     let f = form_of(op);
     if f.mmx {
         cpu.x87_pending()?;
+        cpu.x87_sync();
     }
     let mut mem = Bounce([0; 64]);
     match &f.masked {
@@ -332,7 +415,7 @@ fn op_general(cpu: &mut Cpu, op: &Op) -> Step {
     if f.uses_mxcsr {
         flags = call_fp(cpu, f, &mut mem)?;
     } else {
-        call(&mut cpu.s, f, &mut mem);
+        call(&mut cpu.s, f, mem.0.as_mut_ptr());
     }
     if f.store != 0 {
         match &f.masked {

@@ -1,8 +1,8 @@
 //! Assembling native stubs: a function that runs one guest instruction on the host's own units.
 //!
-//! A stub is called with the processor state in RDI, the memory operand's bytes in RSI and (x87 only) an FXSAVE
-//! image in RDX. It loads the registers that the instruction names, executes the instruction with its memory operand
-//! replaced by `[rsi]` and its general registers by scratch ones, and stores what was written. Stubs contain
+//! A stub is called with the processor state in RDI and the memory operand's bytes in RSI. It loads the registers
+//! that the instruction names, executes the instruction with its memory operand replaced by `[rsi]` and its general
+//! registers by scratch ones, and stores what was written. x87 registers are the caller's business. Stubs contain
 //! no address of a processor, so one cache serves all of them.
 
 use super::arena;
@@ -88,7 +88,7 @@ pub(crate) struct Form {
 pub(crate) enum Style {
     /// Registers are loaded and stored one by one.
     Registers,
-    /// The whole x87 image in RDX is loaded and stored.
+    /// The x87 registers are in the host's unit already.
     X87,
 }
 
@@ -230,12 +230,6 @@ impl Emit {
         self.enc.encode(i, 0).ok().map(|_| ())
     }
 
-    fn bytes(&mut self, b: &[u8]) {
-        let mut code = self.enc.take_buffer();
-        code.extend_from_slice(b);
-        self.enc.set_buffer(code);
-    }
-
     fn load(&mut self, code: Code, r: Register, disp: usize) -> Option<()> {
         self.put(&Instruction::with2(code, r, at(disp)).ok()?)
     }
@@ -327,10 +321,6 @@ fn assemble(key: &Key) -> Option<Form> {
     let reads_flags = i.rflags_read() & ARITH != 0 || modified != 0 && modified != ARITH;
 
     let mut e = Emit { enc: Encoder::new(64) };
-    if key.style == Style::X87 {
-        // fxrstor64 [rdx]
-        e.bytes(&[0x48, 0x0f, 0xae, 0x0a]);
-    }
     for n in bits(u.vec_reads) {
         load_vector(&mut e, i, n, i.encoding() == EncodingKind::EVEX)?;
     }
@@ -371,10 +361,6 @@ fn assemble(key: &Key) -> Option<Form> {
         if u.gpr_writes >> guest & 1 != 0 {
             e.store(Code::Mov_rm64_r64, gpr_at(usize::from(*guest)), *host)?;
         }
-    }
-    if key.style == Style::X87 {
-        // fxsave64 [rdx]
-        e.bytes(&[0x48, 0x0f, 0xae, 0x02]);
     }
     if u.mm != 0 {
         e.put(&Instruction::with(Code::Emms))?;

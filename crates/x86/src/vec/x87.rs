@@ -2,6 +2,10 @@
 //!
 //! The host never sees the guest's instruction and data pointers, nor the guest the host's: they are kept here.
 //!
+//! While every exception is masked, the registers stay in the host's unit from one instruction to the next
+//! ([`Cpu::x87_sync`] brings them back; the run loop does so before it returns). Control word and pointers are
+//! always current in [`X87`].
+//!
 //! With CR0.NE = 0 an unmasked exception is reported outside the processor (FERR#, IRQ 13 on a PC). There is no
 //! such wire here: the exception stays pending in the status word and execution goes on, as with IGNNE# asserted.
 
@@ -9,9 +13,11 @@ use super::fxsave;
 use super::native;
 use super::native::Bounce;
 use super::native::FxImage;
+use super::native::flags_in;
+use super::native::flags_out;
 use super::native::form_of;
+use super::native::x87_host;
 use super::stub;
-use super::stub::SLOT_FLAGS;
 use super::stub::Style;
 use crate::cpu::Cpu;
 use crate::cpu::Mode;
@@ -23,6 +29,7 @@ use crate::exit::Flow;
 use crate::exit::R;
 use crate::exit::Step;
 use crate::mem::Access;
+use crate::mem::host;
 use crate::op::Handler;
 use crate::op::Op;
 use crate::state::*;
@@ -103,11 +110,51 @@ impl Cpu {
         }
     }
 
+    /// Takes the x87 state back from the host's unit, if it is there.
+    #[inline]
+    pub(crate) fn x87_sync(&mut self) {
+        if self.native.resident {
+            self.x87_fetch();
+        }
+    }
+
+    #[inline(never)]
+    fn x87_fetch(&mut self) {
+        self.native.resident = false;
+        x87_host::save(&mut self.native.image);
+        x87_host::reset();
+        from_host(&self.native.image, &mut self.s.vec.x87);
+    }
+
+    /// Availability and, for waiting instructions, pending exceptions.
+    #[inline(always)]
     fn x87_ready(&mut self, op: &Op, waits: bool) -> R<()> {
         if self.s.deny & op.need != 0 {
             return self.vec_denied(op).map(|_| ());
         }
         if waits { self.x87_pending() } else { Ok(()) }
+    }
+
+    /// [`Cpu::x87_ready`] for instructions that work on the state in memory.
+    fn x87_ready_here(&mut self, op: &Op, waits: bool) -> R<()> {
+        self.x87_ready(op, waits)?;
+        self.x87_sync();
+        Ok(())
+    }
+
+    /// Records the instruction and operand addresses of a completed instruction.
+    #[inline(always)]
+    fn x87_pointers(&mut self, op: &Op, has_operand: bool) {
+        let fip = self.op_rip(op);
+        let fdp = self.ea(op);
+        let x = &mut self.s.vec.x87;
+        x.fop = u16::from_le_bytes([op.src, op.dst]);
+        x.fip = fip;
+        x.fcs = self.s.seg[CS].selector;
+        if has_operand {
+            x.fdp = fdp;
+            x.fds = self.s.seg[usize::from(op.seg & 7)].selector;
+        }
     }
 }
 
@@ -132,8 +179,44 @@ fn from_host(image: &FxImage, x: &mut X87) {
 }
 
 /// An instruction that runs on the host's x87 unit.
-fn op_native(cpu: &mut Cpu, op: &Op) -> Step {
+fn op_native<const STORE: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.x87_ready(op, true)?;
+    if !cpu.native.resident {
+        let x = &cpu.s.vec.x87;
+        if x.fcw & EXCEPTIONS != EXCEPTIONS {
+            return op_careful(cpu, op);
+        }
+        to_host(x, x.fcw, &mut cpu.native.image);
+        x87_host::load(&cpu.native.image);
+        cpu.native.resident = true;
+    }
+    let f = form_of(op);
+    let mut mem = Bounce([0; 64]);
+    let size = u64::from(if STORE { f.store } else { f.load });
+    let mut la = 0;
+    if STORE {
+        la = cpu.la(op, size, Access::Write)?;
+        // A popping store cannot be taken back: it runs here only if the memory is known to be there.
+        if cpu.tlb_write(la, size).and_then(host::load::<u8>).is_none() {
+            cpu.x87_sync();
+            return op_careful(cpu, op);
+        }
+    } else if size != 0 {
+        native::load(cpu, op, f.load, &mut mem)?;
+    }
+    flags_in(cpu, f);
+    native::call_x87(&mut cpu.s, f, &mut mem);
+    if STORE {
+        native::write_sized(cpu, la, f.store, op.seg & 7, &mem.0)?;
+    }
+    cpu.x87_pointers(op, size != 0);
+    flags_out(cpu, f);
+    Ok(Flow::Next)
+}
+
+/// The same, with the state in memory before and after: unmasked exceptions, stores that may fault.
+#[inline(never)]
+fn op_careful(cpu: &mut Cpu, op: &Op) -> Step {
     let f = form_of(op);
     let mut mem = Bounce([0; 64]);
     let size = u64::from(f.load.max(f.store));
@@ -146,28 +229,20 @@ fn op_native(cpu: &mut Cpu, op: &Op) -> Step {
     // Exceptions that stay pending with CR0.NE = 0 must not hit the host.
     let pending = if old.fsw & ES != 0 { old.fsw & EXCEPTIONS } else { 0 };
     to_host(&old, old.fcw | pending, &mut cpu.native.image);
-    if f.reads_flags {
-        cpu.s.gpr[SLOT_FLAGS] = cpu.s.flags.bits() | rflags::ONE;
-    }
-    native::call_x87(&mut cpu.s, f, &mut mem, &mut cpu.native.image);
+    flags_in(cpu, f);
+    x87_host::load(&cpu.native.image);
+    native::call_x87(&mut cpu.s, f, &mut mem);
+    x87_host::save(&mut cpu.native.image);
+    x87_host::reset();
     let mut new = old;
     from_host(&cpu.native.image, &mut new);
     let raised = new.fsw & !old.fcw & !pending & EXCEPTIONS;
     if f.store != 0 && raised & NO_STORE == 0 {
         cpu.write_bytes(la, &mem.0[..usize::from(f.store)], op.seg & 7)?;
     }
-    new.fop = u16::from_le_bytes([op.src, op.dst]) & 0x7ff;
-    new.fip = cpu.op_rip(op);
-    new.fcs = cpu.s.seg[CS].selector;
-    if size != 0 {
-        new.fdp = cpu.ea(op);
-        new.fds = cpu.s.seg[usize::from(op.seg & 7)].selector;
-    }
     cpu.s.vec.x87 = new;
-    if f.writes_flags {
-        let v = cpu.s.gpr[SLOT_FLAGS];
-        cpu.s.flags.set_bits(v & rflags::ARITH);
-    }
+    cpu.x87_pointers(op, size != 0);
+    flags_out(cpu, f);
     Ok(Flow::Next)
 }
 
@@ -179,14 +254,14 @@ fn op_wait(cpu: &mut Cpu, op: &Op) -> Step {
 
 /// FNINIT.
 fn op_init(cpu: &mut Cpu, op: &Op) -> Step {
-    cpu.x87_ready(op, false)?;
+    cpu.x87_ready_here(op, false)?;
     cpu.s.vec.x87.init();
     Ok(Flow::Next)
 }
 
 /// FNCLEX.
 fn op_clex(cpu: &mut Cpu, op: &Op) -> Step {
-    cpu.x87_ready(op, false)?;
+    cpu.x87_ready_here(op, false)?;
     cpu.s.vec.x87.fsw &= 0x7f00;
     Ok(Flow::Next)
 }
@@ -202,8 +277,14 @@ fn op_stcw(cpu: &mut Cpu, op: &Op) -> Step {
 /// FLDCW.
 fn op_ldcw(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.x87_ready(op, true)?;
-    let v = cpu.load::<u16>(op)?;
-    cpu.s.vec.x87.fcw = clean_fcw(v);
+    let v = clean_fcw(cpu.load::<u16>(op)?);
+    if cpu.native.resident && v & EXCEPTIONS == EXCEPTIONS {
+        x87_host::set_control(v);
+        cpu.s.vec.x87.fcw = v;
+        return Ok(Flow::Next);
+    }
+    cpu.x87_sync();
+    cpu.s.vec.x87.fcw = v;
     cpu.s.vec.x87.summarise();
     Ok(Flow::Next)
 }
@@ -216,7 +297,7 @@ pub(crate) fn clean_fcw(v: u16) -> u16 {
 /// FNSTSW.
 fn op_stsw<const AX: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.x87_ready(op, false)?;
-    let v = cpu.s.vec.x87.fsw;
+    let v = if cpu.native.resident { x87_host::status() } else { cpu.s.vec.x87.fsw };
     if AX {
         cpu.set_reg::<u16>(RAX as u8, v);
     } else {
@@ -227,7 +308,7 @@ fn op_stsw<const AX: bool>(cpu: &mut Cpu, op: &Op) -> Step {
 
 /// EMMS.
 fn op_emms(cpu: &mut Cpu, op: &Op) -> Step {
-    cpu.x87_ready(op, true)?;
+    cpu.x87_ready_here(op, true)?;
     cpu.s.vec.x87.ftw = 0;
     cpu.s.vec.x87.fsw &= !(7 << 11);
     Ok(Flow::Next)
@@ -306,7 +387,7 @@ fn take_env(x: &mut X87, format: u8, b: &[u8]) {
 
 /// FNSTENV, and FNSAVE with `SAVE`.
 fn op_stenv<const SAVE: bool>(cpu: &mut Cpu, op: &Op) -> Step {
-    cpu.x87_ready(op, false)?;
+    cpu.x87_ready_here(op, false)?;
     let env = env_len(op.aux);
     let len = if SAVE { env + 80 } else { env };
     let la = cpu.la(op, len as u64, Access::Write)?;
@@ -331,7 +412,7 @@ fn op_stenv<const SAVE: bool>(cpu: &mut Cpu, op: &Op) -> Step {
 
 /// FLDENV, and FRSTOR with `RESTORE`.
 fn op_ldenv<const RESTORE: bool>(cpu: &mut Cpu, op: &Op) -> Step {
-    cpu.x87_ready(op, true)?;
+    cpu.x87_ready_here(op, true)?;
     let env = env_len(op.aux);
     let len = if RESTORE { env + 80 } else { env };
     let la = cpu.la(op, len as u64, Access::Read)?;
@@ -392,9 +473,10 @@ pub(crate) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
             }
         }
         _ => {
-            op.imm = native::form_address(stub::form(i, Style::X87)?);
+            let f = stub::form(i, Style::X87)?;
+            op.imm = native::form_address(f);
             [op.src, op.dst] = fop(i, c).to_le_bytes();
-            op_native
+            if f.store != 0 { op_native::<true> } else { op_native::<false> }
         }
     };
     Lowered::next(run)

@@ -167,6 +167,7 @@ fn save(cpu: &mut Cpu, op: &Op, how: Saving, supervisor: bool) -> Step {
     if supervisor && cpu.s.cpl != 0 {
         return cpu.gp(0);
     }
+    cpu.x87_sync();
     let enabled = cpu.s.xcr0 | if supervisor { cpu.s.msr.xss } else { 0 };
     let rfbm = requested(cpu) & enabled & SUPPORTED;
     let len = if how.compact { compacted_size(rfbm) } else { standard_size(rfbm) };
@@ -280,6 +281,7 @@ fn load(cpu: &mut Cpu, op: &Op, supervisor: bool) -> Step {
     if supervisor && cpu.s.cpl != 0 {
         return cpu.gp(0);
     }
+    cpu.x87_sync();
     let enabled = (cpu.s.xcr0 | if supervisor { cpu.s.msr.xss } else { 0 }) & SUPPORTED;
     let rfbm = requested(cpu) & enabled;
     let seg = op.seg & 7;
@@ -343,6 +345,7 @@ pub(crate) fn op_xgetbv(cpu: &mut Cpu, _: &Op) -> Step {
     if cpu.s.cr4 & cr4::OSXSAVE == 0 {
         return cpu.ud();
     }
+    cpu.x87_sync();
     let v = match cpu.s.gpr[RCX] as u32 {
         0 => cpu.s.xcr0,
         1 => cpu.s.xcr0 & in_use_with_mxcsr(&cpu.s.vec),
@@ -422,6 +425,7 @@ impl Cpu {
             return Err(XsaveError::BadMxcsr);
         }
         let area = Area { bytes: image, present, held, compact: true, wide: self.s.long_mode() };
+        self.x87_sync();
         restore(&mut self.s.vec, &area, enabled, 16);
         self.s.vec.mxcsr = mxcsr;
         self.flush_tlb();

@@ -32,6 +32,8 @@ pub(crate) struct Clock {
     offset: AtomicU64,
     /// Guest time while frozen.
     frozen_at: AtomicU64,
+    /// Reference time = guest time + this. A client that sets the reference time moves neither TSC nor timers.
+    reference_offset: AtomicU64,
     /// Deterministic mode: instructions retired by all processors.
     retired: AtomicU64,
     change: Mutex<()>,
@@ -44,6 +46,7 @@ impl Clock {
             is_frozen: AtomicBool::new(true),
             offset: AtomicU64::new(0),
             frozen_at: AtomicU64::new(0),
+            reference_offset: AtomicU64::new(0),
             retired: AtomicU64::new(0),
             change: Mutex::new(()),
         }
@@ -121,10 +124,20 @@ impl Clock {
         self.is_frozen.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn set(&self, ns: u64) {
-        let _guard = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        self.frozen_at.store(ns, Ordering::SeqCst);
-        self.offset.store(ns.wrapping_sub(self.source()), Ordering::SeqCst);
+    /// Reference time at a moment of guest time, in nanoseconds.
+    pub(crate) fn reference(&self, ns: u64) -> u64 {
+        ns.wrapping_add(self.reference_offset.load(Ordering::SeqCst))
+    }
+
+    /// The moment of guest time at which reference time is `ns`; 0 if that was before guest time began.
+    pub(crate) fn from_reference(&self, ns: u64) -> u64 {
+        let past = i128::from(ns) - i128::from(self.reference_offset.load(Ordering::SeqCst) as i64);
+        u64::try_from(past.max(0)).unwrap_or(u64::MAX)
+    }
+
+    /// Sets the reference time.
+    pub(crate) fn set_reference(&self, ns: u64) {
+        self.reference_offset.store(ns.wrapping_sub(self.now()), Ordering::SeqCst);
     }
 
     pub(crate) fn freeze(&self) {
@@ -152,6 +165,7 @@ impl Clock {
     pub(crate) fn reset(&self) {
         let _guard = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         self.frozen_at.store(0, Ordering::SeqCst);
+        self.reference_offset.store(0, Ordering::SeqCst);
         self.is_frozen.store(true, Ordering::SeqCst);
     }
 }
@@ -180,15 +194,18 @@ mod tests {
     }
 
     #[test]
-    fn setting_moves_the_running_and_the_frozen_clock() {
+    fn the_reference_moves_alone() {
         let clock = Clock::new(ClockMode::Host);
-        clock.set(5_000);
-        assert_eq!(clock.now(), 5_000);
+        clock.set_reference(5_000);
+        assert_eq!((clock.now(), clock.reference(clock.now())), (0, 5_000));
+        assert_eq!((clock.from_reference(7_000), clock.from_reference(4_000)), (2_000, 0));
         clock.thaw();
-        clock.set(1_000_000_000_000);
-        assert!(clock.now() >= 1_000_000_000_000);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        clock.set_reference(0);
+        let now = clock.now();
+        assert!(now >= 2_000_000 && clock.reference(now) < now);
         clock.reset();
-        assert_eq!(clock.now(), 0);
+        assert_eq!(clock.reference(clock.now()), 0);
     }
 
     #[test]

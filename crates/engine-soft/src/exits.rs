@@ -82,7 +82,9 @@ impl SoftVp {
     /// Turns an exit of the CPU into one of the interface.
     pub(crate) fn describe(&mut self, exit: CpuExit) -> ExitReason {
         self.exit_length = 0;
-        let gpr = self.cpu.s.gpr;
+        let gpr = &self.cpu.s.gpr;
+        let (rax, rcx, rdx, rbx) = (gpr[RAX], gpr[RCX], gpr[RDX], gpr[RBX]);
+        let (rsi, rdi) = (gpr[RSI], gpr[RDI]);
         match exit {
             CpuExit::Memory { gpa, gva, access, unmapped } => {
                 let access = match access {
@@ -112,28 +114,22 @@ impl SoftVp {
                     is_string: string,
                     has_rep_prefix: rep,
                     port,
-                    rax: gpr[RAX],
-                    rcx: gpr[RCX],
-                    rsi: gpr[RSI],
-                    rdi: gpr[RDI],
+                    rax,
+                    rcx,
+                    rsi,
+                    rdi,
                     ds: segment_out(&self.cpu.s.seg[DS]),
                     es: segment_out(&self.cpu.s.seg[ES]),
                 })
             }
             CpuExit::Msr { index, write, length } => {
                 self.exit_length = length;
-                ExitReason::Msr(MsrAccess { is_write: write, msr: index, rax: gpr[RAX], rdx: gpr[RDX] })
+                ExitReason::Msr(MsrAccess { is_write: write, msr: index, rax, rdx })
             }
             CpuExit::Cpuid { length } => {
                 self.exit_length = length;
-                let default = cpuid::output(self.cpu.cpuid(gpr[RAX] as u32, gpr[RCX] as u32));
-                ExitReason::Cpuid(CpuidAccess {
-                    rax: gpr[RAX],
-                    rcx: gpr[RCX],
-                    rdx: gpr[RDX],
-                    rbx: gpr[RBX],
-                    default,
-                })
+                let default = cpuid::output(self.cpu.cpuid(rax as u32, rcx as u32));
+                ExitReason::Cpuid(CpuidAccess { rax, rcx, rdx, rbx, default })
             }
             CpuExit::Rdtsc { rdtscp, length } => {
                 self.exit_length = length;
@@ -145,7 +141,7 @@ impl SoftVp {
                     tsc_aux,
                     virtual_offset: env.tsc_offset,
                     tsc: env.tsc_at(ns),
-                    reference_time_100ns: ns / 100,
+                    reference_time_100ns: env.shared.clock.reference(ns) / 100,
                     is_rdtscp: rdtscp,
                 })
             }

@@ -192,6 +192,7 @@ impl EngineMemory for SoftPartition {
         access: AccessType,
         _flags: PopulateFlags,
     ) -> Result<(), EngineMapError> {
+        let _change = lock(&self.shared.change);
         let map = self.shared.map();
         let (start, end) = pages(gpa, len);
         let right = match access {
@@ -267,12 +268,12 @@ impl EngineInterrupts for SoftPartition {
 
 impl EngineTime for SoftPartition {
     fn now(&self) -> GuestNs {
-        GuestNs(self.shared.clock.now())
+        let clock = &self.shared.clock;
+        GuestNs(clock.reference(clock.now()))
     }
 
     fn set(&self, now: GuestNs) {
-        self.shared.clock.set(now.0);
-        self.shared.timers.wake();
+        self.shared.clock.set_reference(now.0);
     }
 
     fn freeze(&self) {

@@ -465,7 +465,7 @@ impl EngineVp for SoftVp {
 
     fn set_alarm(&mut self, at: Option<GuestNs>) {
         let env = self.env();
-        env.alarm = at.map(|at| at.0);
+        env.alarm = at.map(|at| env.shared.clock.from_reference(at.0));
         env.rearm();
     }
 

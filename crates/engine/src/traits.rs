@@ -130,12 +130,14 @@ pub trait EngineInterrupts: Send + Sync {
     fn targets(&self, destination: u64, mode: DestinationMode) -> Vec<VpIndex>;
 }
 
-/// Guest time of a partition: behind the TSC, the APIC timers, the reference time and alarms.
+/// Guest time of a partition: one source behind the TSC, the APIC timers, the reference time and alarms.
+///
+/// What is read, set and compared with alarms is the reference time.
 pub trait EngineTime: Send + Sync {
-    /// Guest time now; 0 before the first run.
+    /// Reference time now; 0 before the first run unless it was set.
     fn now(&self) -> GuestNs;
 
-    /// Sets guest time; no processor may be running.
+    /// Sets the reference time; neither TSC nor timers move. No processor may be running.
     fn set(&self, now: GuestNs);
 
     /// Stops guest time. No processor may be running.

@@ -102,6 +102,13 @@ impl Memory {
         unsafe { rustix::mm::mprotect(self.start, self.size, rights) }.expect("new rights");
     }
 
+    /// Changes what the host may access of the first `size` bytes.
+    pub fn protect_part(&self, size: u64, rights: rustix::mm::MprotectFlags) {
+        let size = self.size.min(usize::try_from(size).expect("a size that fits"));
+        // SAFETY: the range lies inside this object's own mapping.
+        unsafe { rustix::mm::mprotect(self.start, size, rights) }.expect("new rights");
+    }
+
     /// First address.
     pub fn address(&self) -> *mut c_void {
         self.start

@@ -1,0 +1,68 @@
+//! Gets processors out of runs that last too long.
+
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::api::Api;
+use crate::call;
+
+/// Longest run before it is cancelled.
+const LIMIT: Duration = Duration::from_millis(2);
+
+/// Knows which processors run.
+#[derive(Debug, Default)]
+pub(super) struct Watchdog {
+    runs: Mutex<Vec<(usize, u32, Instant)>>,
+}
+
+impl Watchdog {
+    fn lock(&self) -> MutexGuard<'_, Vec<(usize, u32, Instant)>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work` while overlong runs are cancelled.
+    pub(super) fn guard<T>(&self, api: Api, work: impl FnOnce() -> T) -> T {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::thread::sleep(LIMIT / 2);
+                    self.cancel_overlong(api);
+                }
+            });
+            let _end = End(&is_over);
+            work()
+        })
+    }
+
+    /// Does `work`, a run of this processor.
+    pub(super) fn watch<T>(&self, partition: usize, vp: u32, work: impl FnOnce() -> T) -> T {
+        let entry = (partition, vp, Instant::now());
+        self.lock().push(entry);
+        let result = work();
+        self.lock().retain(|run| *run != entry);
+        result
+    }
+
+    fn cancel_overlong(&self, api: Api) {
+        let overlong: Vec<_> = self.lock().iter().filter(|run| run.2.elapsed() > LIMIT).copied().collect();
+        for (partition, vp, _) in overlong {
+            let partition = std::ptr::without_provenance_mut(partition);
+            let _ = call!(api, WHvCancelRunVirtualProcessor(partition, vp, 0));
+        }
+    }
+}
+
+/// Ends the watch, also when the work panics.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

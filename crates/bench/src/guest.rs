@@ -121,10 +121,11 @@ impl Results {
         self.times.entry((competitor, name.to_owned())).or_default().push(seconds);
     }
 
-    /// Takes a line that a program printed; the first competitor's checksum is what the others must give.
-    fn add_line(&mut self, competitor: Competitor, line: &str) {
+    /// Takes a line that a program printed, with the time it took if somebody else has measured it. The first
+    /// competitor's checksum is what the others must give.
+    fn add_line(&mut self, competitor: Competitor, line: &str, seconds: Option<f64>) {
         let Some(line) = Line::parse(line) else { return };
-        self.add_time(competitor, line.name, line.seconds);
+        self.add_time(competitor, line.name, seconds.unwrap_or(line.seconds));
         let expected = self.checksums.entry(line.name.to_owned()).or_insert_with(|| line.checksum.to_owned());
         if expected != line.checksum {
             let failure = format!(
@@ -197,9 +198,32 @@ fn run_native(
         bail!("{} failed: {}", path.display(), output.status);
     }
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        results.add_line(Competitor::Native, line);
+        results.add_line(Competitor::Native, line, None);
     }
     Ok(())
+}
+
+/// Processor time of a process between two lines of its output.
+#[derive(Debug)]
+struct CpuWatch {
+    process: u32,
+    is_wanted: bool,
+    last: f64,
+}
+
+impl CpuWatch {
+    fn new(process: u32, is_wanted: bool) -> Self {
+        Self { process, is_wanted, last: 0.0 }
+    }
+
+    /// Seconds since the last call; none when it is not wanted or not known.
+    fn lap(&mut self) -> Option<f64> {
+        if !self.is_wanted {
+            return None;
+        }
+        let now = cpu_seconds(self.process)?;
+        Some(now - std::mem::replace(&mut self.last, now))
+    }
 }
 
 /// A command that boots the guest with its console on standard output.
@@ -209,6 +233,7 @@ struct Machine {
     command: PathBuf,
     arguments: Vec<String>,
     wants_boot: bool,
+    is_cpu_timed: bool,
 }
 
 /// The virtual machines that can run here; why the others cannot goes to the notes.
@@ -229,12 +254,19 @@ fn machines(
         initramfs: programs.initramfs().display().to_string(),
         command_line: command_line(options, workloads),
     };
+    let is_cpu_timed = options.cpu_time;
     let wants_boot = workloads.iter().any(|w| w.part == Part::Boot);
     let mut machines = Vec::new();
     match find_openwhp(options) {
         Some(command) => {
             let arguments = guest.openwhp_arguments(options);
-            machines.push(Machine { competitor: Competitor::OpenWhp, command, arguments, wants_boot });
+            machines.push(Machine {
+                competitor: Competitor::OpenWhp,
+                command,
+                arguments,
+                wants_boot,
+                is_cpu_timed,
+            });
         }
         None => {
             results.notes.push("no openwhp command: build crates/vmm or name one with --openwhp".to_owned())
@@ -249,7 +281,13 @@ fn machines(
     }
     for (competitor, model) in [(Competitor::TcgMax, "max"), (Competitor::TcgPlain, "qemu64")] {
         let arguments = guest.qemu_arguments(model);
-        machines.push(Machine { competitor, command: options.qemu.clone(), arguments, wants_boot });
+        machines.push(Machine {
+            competitor,
+            command: options.qemu.clone(),
+            arguments,
+            wants_boot,
+            is_cpu_timed,
+        });
     }
     machines
 }
@@ -374,6 +412,7 @@ impl Machine {
         let deadline = Instant::now() + timeout;
         let mut program: Option<String> = None;
         let mut is_up = false;
+        let mut watch = CpuWatch::new(child.id(), self.is_cpu_timed);
         loop {
             let line = match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => line,
@@ -387,13 +426,14 @@ impl Machine {
                 }
             } else if let Some(name) = line.strip_prefix(PROGRAM_BEGIN) {
                 program = Some(name.to_owned());
+                watch.lap();
             } else if let Some(status) = line.strip_prefix(PROGRAM_END) {
                 let name = program.take().unwrap_or_default();
                 if status != "0" {
                     results.fail(self.competitor, &format!("{name} ended with status {status}"));
                 }
             } else if program.is_some() {
-                results.add_line(self.competitor, &line);
+                results.add_line(self.competitor, &line, watch.lap());
             }
         }
         match program {
@@ -449,19 +489,19 @@ mod tests {
     #[test]
     fn a_different_checksum_is_a_failure() {
         let mut results = Results::default();
-        results.add_line(Competitor::Native, "sha 0.25 60 00ff");
-        results.add_line(Competitor::OpenWhp, "sha 2.25 60 00ff");
+        results.add_line(Competitor::Native, "sha 0.25 60 00ff", None);
+        results.add_line(Competitor::OpenWhp, "sha 2.25 60 00ff", None);
         assert!(results.failures.is_empty());
-        results.add_line(Competitor::OpenWhp, "sha 2.25 60 00fe");
+        results.add_line(Competitor::OpenWhp, "sha 2.25 60 00fe", None);
         assert_eq!(results.failures, ["openwhp: sha gives checksum 00fe, not 00ff"]);
     }
 
     #[test]
     fn the_faster_model_of_qemu_counts() {
         let mut results = Results::default();
-        results.add_line(Competitor::TcgMax, "sha 2 1 0");
+        results.add_line(Competitor::TcgMax, "sha 2 1 0", None);
         assert_eq!(results.best_tcg("sha").and_then(|s| s.min()), Some(2.0));
-        results.add_line(Competitor::TcgPlain, "sha 1 1 0");
+        results.add_line(Competitor::TcgPlain, "sha 1 1 0", None);
         assert_eq!(results.best_tcg("sha").and_then(|s| s.min()), Some(1.0));
     }
 }

@@ -53,6 +53,9 @@ struct Options {
     /// Leave QEMU out
     #[arg(long)]
     no_qemu: bool,
+    /// Time guest programs by the processor time of the virtual machine's process, for a busy host
+    #[arg(long)]
+    cpu_time: bool,
     /// Seconds after which a guest is given up
     #[arg(long, default_value_t = 300)]
     timeout: u64,

@@ -915,6 +915,10 @@ impl Cpu {
                             }
                             return Some(CpuExit::Exception { event: second, param: second.param });
                         }
+                        // CR2 follows every page fault, also one that ends as a double fault.
+                        if second.kind == EventKind::Exception && second.vector == vector::PF {
+                            self.s.cr2 = second.param;
+                        }
                         let Some(next) = combine(&ev, &second) else {
                             self.s.activity = Activity::Shutdown;
                             return Some(CpuExit::TripleFault);

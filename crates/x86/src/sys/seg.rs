@@ -11,6 +11,8 @@ use crate::decode::seg_index;
 use crate::exit::Flow;
 use crate::exit::R;
 use crate::exit::Step;
+use crate::exit::Trap;
+use crate::exit::TrapKind;
 use crate::mem::Access;
 use crate::op::Op;
 use crate::state::*;
@@ -395,7 +397,9 @@ impl Cpu {
             for (k, v) in values.iter().rev().enumerate() {
                 frame[k * n..(k + 1) * n].copy_from_slice(&v.to_le_bytes()[..n]);
             }
-            self.write_frame(la, &frame[..total as usize], st.user)?;
+            if self.write_frame(la, &frame[..total as usize], st.user).is_err() {
+                return self.frame_fault(la, values.len() as u64, size, st.user);
+            }
         } else {
             for pass in 0..2 {
                 for (k, v) in values.iter().enumerate() {
@@ -411,6 +415,19 @@ impl Cpu {
         }
         st.sp = st.moved(total.wrapping_neg());
         Ok(())
+    }
+
+    /// A frame could not be written: reports the element that pushes from the top down would have met first.
+    #[cold]
+    fn frame_fault(&mut self, la: u64, count: u64, size: u64, user: bool) -> R<()> {
+        let first = std::mem::replace(&mut self.trap, TrapKind::None);
+        if matches!(first, TrapKind::Event(_)) {
+            for k in (0..count).rev() {
+                self.probe_stack(self.wrap_la(la.wrapping_add(k * size)), size, user)?;
+            }
+        }
+        self.trap = first;
+        Err(Trap)
     }
 
     /// Linear address of `[ea, ea + size)` of a stack.

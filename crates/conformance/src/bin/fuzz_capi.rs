@@ -1,6 +1,12 @@
 //! Calls the C interface in random order with random arguments for a while.
 //!
-//!     fuzz-capi --seconds N --seed S
+//! ```text
+//! fuzz-capi [--seconds N] [--seed S]
+//! fuzz-capi --replay SEED
+//! ```
+//!
+//! With `FUZZ_CAPI_VERBOSE` set the seed of each sequence is printed before it runs, so that a crash names its
+//! input for `--replay`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,43 +14,58 @@ use std::time::Instant;
 
 use openwhp_conformance::Engine;
 use openwhp_conformance::fuzz;
+use openwhp_conformance::fuzz::Generator;
 
 /// Bytes of random input for one sequence of calls.
 const INPUT: usize = 4096;
 
+/// What the command line asks for.
+struct Options {
+    seconds: u64,
+    seed: u64,
+    replay: Option<u64>,
+}
+
 fn main() -> ExitCode {
-    let Some((seconds, seed)) = arguments() else {
-        eprintln!("usage: fuzz-capi [--seconds N] [--seed S]");
+    let Some(options) = options() else {
+        eprintln!("usage: fuzz-capi [--seconds N] [--seed S] | --replay SEED");
         return ExitCode::from(2);
     };
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let mut generator = fuzz::Generator::new(seed);
-    let mut calls = 0;
-    let mut sequences = 0_u64;
+    if let Some(seed) = options.replay {
+        println!("{} calls, no finding", sequence(seed));
+        return ExitCode::SUCCESS;
+    }
+    let is_verbose = std::env::var_os("FUZZ_CAPI_VERBOSE").is_some();
+    let end = Instant::now() + Duration::from_secs(options.seconds);
+    let mut generator = Generator::new(options.seed);
+    let (mut sequences, mut calls) = (0_u64, 0);
     while Instant::now() < end {
-        // The seed of each sequence is printed before it runs, so that a crash names its input.
         let seed = generator.bits();
-        if std::env::var_os("FUZZ_CAPI_VERBOSE").is_some() {
-            eprintln!("sequence {seed:#x}");
+        if is_verbose {
+            eprintln!("sequence {seed}");
         }
-        calls += fuzz::run(&Engine::soft(), &fuzz::Generator::new(seed).bytes(INPUT));
+        calls += sequence(seed);
         sequences += 1;
     }
     println!("{sequences} sequences, {calls} calls, no finding");
     ExitCode::SUCCESS
 }
 
-/// Seconds to run and the first seed.
-fn arguments() -> Option<(u64, u64)> {
-    let (mut seconds, mut seed) = (10, 1);
+fn sequence(seed: u64) -> u64 {
+    fuzz::run(&Engine::soft(), &Generator::new(seed).bytes(INPUT))
+}
+
+fn options() -> Option<Options> {
+    let mut options = Options { seconds: 10, seed: 1, replay: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next()?.parse().ok()?;
         match word.as_str() {
-            "--seconds" => seconds = value,
-            "--seed" => seed = value,
+            "--seconds" => options.seconds = value,
+            "--seed" => options.seed = value,
+            "--replay" => options.replay = Some(value),
             _ => return None,
         }
     }
-    Some((seconds, seed))
+    Some(options)
 }

@@ -130,7 +130,7 @@ impl Clock {
     }
 
     /// The moment of guest time at which reference time is `ns`; 0 if that was before guest time began.
-    pub(crate) fn from_reference(&self, ns: u64) -> u64 {
+    pub(crate) fn guest_time_of(&self, ns: u64) -> u64 {
         let past = i128::from(ns) - i128::from(self.reference_offset.load(Ordering::SeqCst) as i64);
         u64::try_from(past.max(0)).unwrap_or(u64::MAX)
     }
@@ -198,7 +198,7 @@ mod tests {
         let clock = Clock::new(ClockMode::Host);
         clock.set_reference(5_000);
         assert_eq!((clock.now(), clock.reference(clock.now())), (0, 5_000));
-        assert_eq!((clock.from_reference(7_000), clock.from_reference(4_000)), (2_000, 0));
+        assert_eq!((clock.guest_time_of(7_000), clock.guest_time_of(4_000)), (2_000, 0));
         clock.thaw();
         std::thread::sleep(std::time::Duration::from_millis(2));
         clock.set_reference(0);

@@ -21,7 +21,6 @@ use openwhp_engine::UnsupportedFeature;
 use openwhp_engine::VpContext;
 use openwhp_engine::VpException;
 use openwhp_x86::CpuExit;
-use openwhp_x86::env::Page;
 use openwhp_x86::exit::MemAccess;
 use openwhp_x86::mem::WalkError;
 use openwhp_x86::mem::WalkMode;
@@ -41,7 +40,6 @@ use openwhp_x86::state::rflags;
 
 use crate::cpuid;
 use crate::env::apic_exit;
-use crate::guest;
 use crate::registers::segment_out;
 use crate::vp::SoftVp;
 
@@ -193,32 +191,10 @@ impl SoftVp {
 
     /// Up to 16 bytes at RIP, as far as they can be fetched.
     pub(crate) fn instruction_bytes(&mut self) -> InstructionBytes {
-        let s = &self.cpu.s;
-        let linear = if s.is64() { s.rip } else { (s.seg[CS].base.wrapping_add(s.rip)) & 0xFFFF_FFFF };
         let mut bytes = [0; 16];
-        let first = (4096 - (linear & 0xFFF)).min(16) as usize;
-        let mut count = 0;
-        if self.fetch(linear, &mut bytes[..first]) {
-            count = first;
-            if first < 16 && self.fetch(linear.wrapping_add(first as u64), &mut bytes[first..]) {
-                count = 16;
-            }
-        }
-        InstructionBytes::from(&bytes[..count])
-    }
-
-    /// Copies bytes of one page as an instruction fetch would read them.
-    fn fetch(&mut self, linear: u64, bytes: &mut [u8]) -> bool {
-        let user = self.cpu.s.cpl == 3;
-        let mode =
-            WalkMode { access: MemAccess::Execute, user, ac: false, no_rights: false, set_bits: false };
-        let Ok(walk) = self.cpu.walk(linear, mode) else { return false };
-        match self.cpu.env.page(walk.gpa & !0xFFF) {
-            Page::Ram(page) if page.exec => {
-                guest::read(page.host as usize + (walk.gpa & 0xFFF) as usize, bytes)
-            }
-            _ => false,
-        }
+        let count = self.cpu.peek_code(&mut bytes);
+        bytes[count..].fill(0);
+        InstructionBytes { count: count as u8, bytes }
     }
 
     /// Translates a linear address for a client.

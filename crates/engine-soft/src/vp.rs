@@ -206,25 +206,29 @@ impl SoftVp {
         intercepts.cpuid_list.clone_from(&exits.cpuid_functions);
     }
 
-    fn run_to_exit(&mut self) -> Result<ExitReason, EngineRunError> {
+    fn run_to_exit(&mut self, reason: &mut ExitReason) -> Result<(), EngineRunError> {
         self.begin();
         let mut is_checked = false;
         loop {
             self.shared.yield_to_exclusive(&self.vp);
             self.take_requests();
             if self.vp.take_cancel() {
-                return Ok(ExitReason::Canceled);
+                *reason = ExitReason::Canceled;
+                return Ok(());
             }
             if let Some(exit) = self.service_deadlines() {
-                return Ok(exit);
+                *reason = exit;
+                return Ok(());
             }
             if !is_checked {
                 is_checked = true;
                 if !events::can_enter(&self.cpu) {
-                    return Ok(ExitReason::InvalidVpRegisterValue);
+                    *reason = ExitReason::InvalidVpRegisterValue;
+                    return Ok(());
                 }
                 if let Some(exit) = self.prepare_events()? {
-                    return Ok(exit);
+                    *reason = exit;
+                    return Ok(());
                 }
             }
             if self.cpu.s.activity == Activity::WaitForSipi {
@@ -240,16 +244,23 @@ impl SoftVp {
             match exit {
                 CpuExit::Stopped | CpuExit::Limit => {}
                 CpuExit::Halt => match self.halted() {
-                    Some(exit) => return Ok(exit),
+                    Some(exit) => {
+                        *reason = exit;
+                        return Ok(());
+                    }
                     None => self.park(),
                 },
                 CpuExit::InterruptWindow { nmi } => {
                     self.cpu.s.events.want_interrupt_window = None;
                     self.cpu.s.events.want_nmi_window = false;
                     let kind = if nmi { DeliverableType::Nmi } else { DeliverableType::Interrupt };
-                    return Ok(ExitReason::InterruptWindow(kind));
+                    *reason = ExitReason::InterruptWindow(kind);
+                    return Ok(());
                 }
-                other => return Ok(self.describe(other)),
+                other => {
+                    *reason = self.describe(other);
+                    return Ok(());
+                }
             }
         }
     }
@@ -409,9 +420,9 @@ impl EngineVp for SoftVp {
         let start = coarse_ns();
         let halted_before = self.vp.counters.halt_ns.get();
         self.shared.enter_running(&self.vp, Place::Outside);
-        let result = self.run_to_exit();
-        if let Ok(reason) = result {
-            *exit = Exit::new(self.context(&reason), reason);
+        let result = self.run_to_exit(&mut exit.reason);
+        if result.is_ok() {
+            exit.vp = self.context(&exit.reason);
             self.vp.counters.exit(&exit.reason);
         }
         self.publish();
@@ -419,7 +430,7 @@ impl EngineVp for SoftVp {
         let total = coarse_ns().wrapping_sub(start);
         let halted = self.vp.counters.halt_ns.get().wrapping_sub(halted_before);
         self.vp.counters.run_ns.add(total.saturating_sub(halted));
-        result.map(|_| ())
+        result
     }
 
     fn get_registers(
@@ -465,7 +476,7 @@ impl EngineVp for SoftVp {
 
     fn set_alarm(&mut self, at: Option<GuestNs>) {
         let env = self.env();
-        env.alarm = at.map(|at| env.shared.clock.from_reference(at.0));
+        env.alarm = at.map(|at| env.shared.clock.guest_time_of(at.0));
         env.rearm();
     }
 

@@ -342,6 +342,36 @@ impl Cpu {
         if self.poll_pending() { self.retry() } else { Ok(()) }
     }
 
+    /// Copies up to 16 bytes from RIP on, as far as they can be fetched, without any effect on the guest.
+    pub fn peek_code(&mut self, bytes: &mut [u8; 16]) -> usize {
+        let la = self.wrap_la(self.cs_base.wrapping_add(self.s.rip));
+        let first = (4096 - (la & 0xfff)).min(16) as usize;
+        if !self.peek_page(la, &mut bytes[..first]) {
+            return 0;
+        }
+        let next = self.wrap_la(la.wrapping_add(first as u64));
+        if first == 16 || self.peek_page(next, &mut bytes[first..]) { 16 } else { first }
+    }
+
+    /// Copies code bytes of one page.
+    fn peek_page(&mut self, la: u64, bytes: &mut [u8]) -> bool {
+        let page = la & !0xfff;
+        let e = self.fetch_tlb[(page >> 12) as usize & (FETCH_ENTRIES - 1)];
+        if e.0 == page && e.1 == self.block_key {
+            return host::load_bytes(e.2.host + (la & 0xfff), bytes);
+        }
+        if !self.canonical(la) {
+            return false;
+        }
+        let user = self.s.cpl == 3;
+        let m = WalkMode { access: Access::Execute, user, ac: false, no_rights: false, set_bits: false };
+        let Ok(w) = self.walk(la, m) else { return false };
+        match self.env.page(w.gpa & !0xfff) {
+            Page::Ram(r) if r.exec => host::load_bytes(r.host as u64 + (w.gpa & 0xfff), bytes),
+            _ => false,
+        }
+    }
+
     /// Finds or builds the block at RIP.
     pub(crate) fn find_block(&mut self) -> R<BlockRef> {
         let rip = self.s.rip;

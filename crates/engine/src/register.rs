@@ -338,26 +338,31 @@ pub struct RegisterValue(pub u128);
 
 impl RegisterValue {
     /// A 64-bit register.
+    #[inline]
     pub const fn from_u64(value: u64) -> Self {
         Self(value as u128)
     }
 
     /// The low 64 bits.
+    #[inline]
     pub const fn low(self) -> u64 {
         self.0 as u64
     }
 
     /// The high 64 bits.
+    #[inline]
     pub const fn high(self) -> u64 {
         (self.0 >> 64) as u64
     }
 
     /// Puts two halves together.
+    #[inline]
     pub const fn from_halves(low: u64, high: u64) -> Self {
         Self((high as u128) << 64 | low as u128)
     }
 
     /// The value as a segment register.
+    #[inline]
     pub const fn segment(self) -> SegmentRegister {
         let high = self.high();
         SegmentRegister {
@@ -369,12 +374,14 @@ impl RegisterValue {
     }
 
     /// The value as a descriptor table register.
+    #[inline]
     pub const fn table(self) -> TableRegister {
         TableRegister { limit: (self.low() >> 48) as u16, base: self.high() }
     }
 }
 
 impl From<u64> for RegisterValue {
+    #[inline]
     fn from(value: u64) -> Self {
         Self::from_u64(value)
     }

@@ -72,6 +72,8 @@ pub(crate) struct VpEnv {
     /// TSC = guest time at the TSC rate + this.
     pub(crate) tsc_offset: u64,
     pub(crate) tsc_adjust: u64,
+    /// Guest address of the local APIC's register page, while there is one.
+    apic_page: Option<u64>,
     /// IA32_APIC_BASE without an emulated APIC: plain storage.
     pub(crate) plain_apic_base: u64,
     /// Guest time of the client's alarm, in nanoseconds.
@@ -106,6 +108,7 @@ impl VpEnv {
             msr_actions,
             tsc_offset: 0,
             tsc_adjust: 0,
+            apic_page: None,
             plain_apic_base: 0,
             alarm: None,
             armed: None,
@@ -131,6 +134,7 @@ impl VpEnv {
         self.plain_apic_base = if self.vp.index == 0 { 0xFEE0_0900 } else { 0xFEE0_0800 };
         self.alarm = None;
         self.ext_int = None;
+        self.refresh_apic_page();
         self.rearm();
     }
 
@@ -151,9 +155,10 @@ impl VpEnv {
         (flush_map, requests & request::FLUSH_WRITES != 0, has_startup)
     }
 
-    fn apic_page(&self) -> Option<u64> {
-        let apic = self.vp.apic()?;
-        (apic.mode() == Mode::XApic).then(|| apic.base().address())
+    /// Finds out where the local APIC's register page is; to be called whenever its base may have changed.
+    pub(crate) fn refresh_apic_page(&mut self) {
+        let find = |apic: openwhp_apic::ApicBase| (apic.mode() == Mode::XApic).then(|| apic.address());
+        self.apic_page = self.vp.apic().and_then(|apic| find(apic.base()));
     }
 
     // Time.
@@ -168,7 +173,10 @@ impl VpEnv {
     }
 
     pub(crate) fn tsc_at(&self, ns: u64) -> u64 {
-        self.shared.tsc_rate.ticks_at(ns).wrapping_add(self.tsc_offset)
+        // At a tick a nanosecond there is nothing to divide.
+        let rate = self.shared.tsc_rate;
+        let ticks = if rate.hz() == 1_000_000_000 { ns } else { rate.ticks_at(ns) };
+        ticks.wrapping_add(self.tsc_offset)
     }
 
     pub(crate) fn guest_time(&self, icount: u64) -> GuestTime {
@@ -325,6 +333,7 @@ impl VpEnv {
             return Effect::Fault;
         }
         // The page may have moved, appeared or gone.
+        self.refresh_apic_page();
         self.vp.post(request::FLUSH_MAP);
         self.vp.nudge();
         self.rearm();
@@ -378,7 +387,7 @@ impl VpEnv {
 
 impl Env for VpEnv {
     fn page(&mut self, gpa: u64) -> Page {
-        if self.apic_page() == Some(gpa) {
+        if self.apic_page == Some(gpa) {
             return Page::Apic;
         }
         let number = gpa / PAGE_SIZE;

@@ -542,6 +542,7 @@ impl SoftVp {
                 }
                 self.env().rearm();
                 // The register page may have moved.
+                self.env().refresh_apic_page();
                 self.cpu.flush_map();
             }
             n::TSC_DEADLINE => {

@@ -412,11 +412,12 @@ fn aim(i: &Instruction, s: &mut State, r: &mut Rng) -> Option<()> {
         match i.op_kind(n) {
             OpKind::MemorySegRSI => s.gpr[6] = run(r, s),
             OpKind::MemorySegESI => s.gpr[6] = wide(s.gpr[6], run(r, s), r),
-            OpKind::MemoryESRDI | OpKind::MemorySegRDI => {
+            OpKind::MemorySegRDI => s.gpr[7] = run(r, s),
+            OpKind::MemoryESRDI => {
                 // Overlapping source and destination now and then.
                 s.gpr[7] =
                     if r.one_in(4) { s.gpr[6].wrapping_add(r.below(40)).wrapping_sub(20) } else { run(r, s) };
-                if s.gpr[7] & !0xf_ffff != SCRATCH & !0xf_ffff {
+                if !(SCRATCH - 0x80..READ_ONLY + 0x1080).contains(&s.gpr[7]) {
                     s.gpr[7] = run(r, s);
                 }
             }

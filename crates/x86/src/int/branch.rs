@@ -166,7 +166,6 @@ pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
         return Lowered::end(run);
     }
     let near = matches!(i.op_kind(0), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64);
-    op.aux = c.stack_seg();
     let sb = c.stack_bits();
     let run = match i.mnemonic() {
         Mnemonic::Jmp if near => {
@@ -204,5 +203,6 @@ pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
         }
         _ => return None,
     };
+    op.aux = c.stack_seg();
     Lowered::end(run)
 }

@@ -275,7 +275,7 @@ pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
         Mnemonic::Movsx | Mnemonic::Movsxd if size_of(i, 1) == size_of(i, 0) => {
             // MOVSXD without REX.W is a plain move.
             match (i.op_kind(1) == OpKind::Memory, size_of(i, 0)) {
-                (true, 2) => movsxd_16,
+                (true, 2) if i.mnemonic() == Mnemonic::Movsxd => movsxd_16,
                 (true, n) => wide!(n, mov_rm),
                 (false, n) => wide!(n, mov_rr),
             }

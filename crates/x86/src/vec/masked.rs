@@ -18,7 +18,8 @@ pub(crate) fn low(n: u8) -> u64 {
 fn active(cpu: &Cpu, m: &Masked) -> u64 {
     let k = cpu.s.vec.k[usize::from(m.k & 7)];
     if m.broadcast_bits != 0 {
-        u64::from(k & low(m.broadcast_bits) != 0)
+        let copies = 0..m.broadcast_bits;
+        copies.filter(|n| k >> n & 1 != 0).fold(0, |e, n| e | 1 << (n % m.count))
     } else if m.packed {
         low((k & low(m.count)).count_ones() as u8)
     } else {
@@ -101,6 +102,10 @@ pub(crate) fn store(cpu: &mut Cpu, op: &Op, size: u8, m: &Masked, from: &Bounce)
     let elements = active(cpu, m);
     if elements == low(m.count) {
         return super::native::store(cpu, op, size, from);
+    }
+    if !m.suppresses {
+        let la = operand_la(cpu, op, size.into(), Access::Write)?;
+        cpu.probe(la, size.into(), Access::Write, op.seg & 7)?;
     }
     if elements == 0 {
         return Ok(());

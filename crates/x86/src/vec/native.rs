@@ -385,6 +385,9 @@ fn op_out<const FP: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     let mut mem = Bounce([0; 64]);
     let mut flags = 0;
     if FP {
+        // A page fault comes before a numeric exception.
+        let la = operand_la(cpu, op, f.store.into(), Access::Write)?;
+        cpu.probe(la, f.store.into(), Access::Write, op.seg & 7)?;
         flags = call_fp(cpu, f, &mut mem)?;
     } else {
         call(&mut cpu.s, f, mem.0.as_mut_ptr());
@@ -446,6 +449,16 @@ fn alignment(i: &Instruction, f: &Form) -> (u8, bool) {
                     | Mnemonic::Pcmpistrm
                     | Mnemonic::Pcmpestri
                     | Mnemonic::Pcmpestrm
+                    | Mnemonic::Pcmpestri64
+                    | Mnemonic::Pcmpestrm64
+                    // Processors differ; the lenient ones are followed.
+                    | Mnemonic::Sha1msg1
+                    | Mnemonic::Sha1msg2
+                    | Mnemonic::Sha1nexte
+                    | Mnemonic::Sha1rnds4
+                    | Mnemonic::Sha256msg1
+                    | Mnemonic::Sha256msg2
+                    | Mnemonic::Sha256rnds2
             );
             if size != 16 || free {
                 return (0, false);

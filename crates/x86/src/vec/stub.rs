@@ -17,6 +17,7 @@ use iced_x86::InstructionInfoFactory;
 use iced_x86::MemoryOperand;
 use iced_x86::Mnemonic;
 use iced_x86::OpAccess;
+use iced_x86::OpCodeOperandKind;
 use iced_x86::OpKind;
 use iced_x86::Register;
 use iced_x86::RflagsBits;
@@ -44,9 +45,9 @@ pub(crate) struct Masked {
     pub(crate) k: u8,
     /// Bytes per element in memory.
     pub(crate) element: u8,
-    /// Elements in memory; 1 for broadcasts.
+    /// Elements in memory; 1 for embedded broadcasts.
     pub(crate) count: u8,
-    /// Mask bits that can select the element of a broadcast.
+    /// Elements of the destination when memory is broadcast to them, else 0.
     pub(crate) broadcast_bits: u8,
     /// Elements are packed in memory: as many as mask bits are set (compress, expand).
     pub(crate) packed: bool,
@@ -401,10 +402,11 @@ fn memory_access(i: &Instruction, f: &mut InstructionInfoFactory) -> (u8, u8) {
 
 /// Whether an instruction reads MXCSR (rounding, denormals) or raises its flags.
 pub(crate) fn uses_mxcsr(m: Mnemonic) -> bool {
-    const PREFIXES: [&str; 32] = [
+    const PREFIXES: [&str; 34] = [
         "add", "sub", "mul", "div", "sqrt", "min", "max", "cmp", "comi", "ucomi", "cvt", "round", "dpps",
         "dppd", "hadd", "hsub", "fmadd", "fmsub", "fnmadd", "fnmsub", "range", "reduce", "rndscale",
-        "getexp", "getmant", "scalef", "fixupimm", "fpclass", "fcmadd", "fcmul", "fmul", "comx",
+        "getexp", "getmant", "scalef", "fixupimm", "fpclass", "fcmadd", "fcmul", "fmul", "comx", "rcp14",
+        "rsqrt14",
     ];
     let name = format!("{m:?}").to_ascii_lowercase();
     let name = name.strip_prefix('v').unwrap_or(&name);
@@ -418,14 +420,29 @@ fn masked(i: &Instruction) -> Option<Masked> {
         return None;
     }
     let m = i.memory_size();
-    let element = if i.is_broadcast() { m.size() } else { m.element_size().max(1) };
+    let element = match i.mnemonic() {
+        _ if i.is_broadcast() => m.size(),
+        // The mask counts results, which are wider (narrower) than what iced calls an element.
+        Mnemonic::Vpmuludq | Mnemonic::Vpmuldq => 8,
+        Mnemonic::Vpshufbitqmb => 1,
+        Mnemonic::Vpdpbusd | Mnemonic::Vpdpbusds | Mnemonic::Vpdpwssd | Mnemonic::Vpdpwssds => 4,
+        _ => m.element_size().max(1),
+    };
+    // The length of the memory operand were it not broadcast, or else that of the destination.
+    let kinds = i.op_code();
     let vector = (0..i.op_count())
-        .filter(|n| i.op_kind(*n) == OpKind::Register)
-        .map(|n| i.op_register(n))
-        .filter(|r| r.is_vector_register())
-        .map(|r| r.size())
+        .map(|n| match (i.op_kind(n), kinds.op_kind(n)) {
+            (OpKind::Memory, OpCodeOperandKind::xmm_or_mem) if i.is_broadcast() => 16,
+            (OpKind::Memory, OpCodeOperandKind::ymm_or_mem) if i.is_broadcast() => 32,
+            (OpKind::Memory, OpCodeOperandKind::zmm_or_mem) if i.is_broadcast() => 64,
+            (OpKind::Register, _) if !i.is_broadcast() && i.op_register(n).is_vector_register() => {
+                i.op_register(n).size()
+            }
+            _ => 0,
+        })
         .max()
-        .unwrap_or(16);
+        .unwrap_or(0)
+        .max(16);
     let name = format!("{:?}", i.mnemonic()).to_ascii_lowercase();
     // VPSLLW and its like with the count in memory read all of it; the form with an immediate is elementwise.
     let shift_by_memory = ["vpsll", "vpsrl", "vpsra"].iter().any(|p| name.starts_with(p))
@@ -433,11 +450,14 @@ fn masked(i: &Instruction) -> Option<Masked> {
         && !name.contains("av")
         && i.op_kind(i.op_count() - 1) == OpKind::Memory;
     let packed = ["vpcompress", "vcompress", "vpexpand", "vexpand"].iter().any(|p| name.starts_with(p));
+    let broadcast = i.is_broadcast()
+        || (name.starts_with("vbroadcast")
+            || name.starts_with("vpbroadcast") && !name.starts_with("vpbroadcastm"));
     Some(Masked {
         k: i.op_mask().number() as u8,
         element: element as u8,
         count: (m.size() / element).max(1) as u8,
-        broadcast_bits: if i.is_broadcast() { (vector / element).clamp(1, 64) as u8 } else { 0 },
+        broadcast_bits: if broadcast { (vector / element).clamp(1, 64) as u8 } else { 0 },
         packed,
         suppresses: suppresses(&name) && !shift_by_memory,
     })
@@ -446,7 +466,9 @@ fn masked(i: &Instruction) -> Option<Masked> {
 /// Whether masked-off elements cannot fault. Instructions that move elements across positions read all of their
 /// operand (Intel SDM 2, exception classes E4NF, E5NF, E6NF, E9NF).
 fn suppresses(name: &str) -> bool {
-    const NOT: [&str; 30] = [
+    const NOT: [&str; 32] = [
+        "vextract",
+        "vcvtne2ps2bf16",
         "vpunpck",
         "vunpck",
         "vpack",
@@ -478,5 +500,5 @@ fn suppresses(name: &str) -> bool {
         "vmovhlps",
         "vmovlhps",
     ];
-    !NOT.iter().any(|p| name.starts_with(p))
+    name == "vpshufbitqmb" || !NOT.iter().any(|p| name.starts_with(p))
 }

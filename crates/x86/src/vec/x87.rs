@@ -239,6 +239,9 @@ fn op_careful(cpu: &mut Cpu, op: &Op) -> Step {
     let raised = new.fsw & !old.fcw & !pending & EXCEPTIONS;
     if f.store != 0 && raised & NO_STORE == 0 {
         cpu.write_bytes(la, &mem.0[..usize::from(f.store)], op.seg & 7)?;
+    } else if f.store != 0 {
+        // The address is checked all the same.
+        cpu.probe(la, size, Access::Write, op.seg & 7)?;
     }
     cpu.s.vec.x87 = new;
     cpu.x87_pointers(op, size != 0);

@@ -106,6 +106,7 @@ macro_rules! record {
         }
 
         impl Default for $name {
+            #[inline]
             fn default() -> Self {
                 zerocopy::FromZeros::new_zeroed()
             }
@@ -184,6 +185,7 @@ macro_rules! block {
         }
 
         impl Default for $name {
+            #[inline]
             fn default() -> Self {
                 Self { bytes: [0; $size] }
             }
@@ -199,11 +201,13 @@ macro_rules! block {
     (@bits $low:literal, $width:literal) => { Some(($low, $width)) };
     (@accessors $get:ident, $set:ident: $type:ty = $offset:literal) => {
         #[doc = concat!("Reads `", stringify!($get), "`, at byte ", stringify!($offset), ".")]
+        #[inline]
         pub fn $get(&self) -> $type {
             crate::layout::load(&self.bytes, $offset)
         }
 
         #[doc = concat!("Writes `", stringify!($get), "`, at byte ", stringify!($offset), ".")]
+        #[inline]
         pub fn $set(&mut self, value: $type) {
             crate::layout::store(&mut self.bytes, $offset, &value);
         }
@@ -213,12 +217,14 @@ macro_rules! block {
             "Reads `", stringify!($get), "`: ", stringify!($width), " bits from bit ", stringify!($low),
             " of the unit at byte ", stringify!($offset), "."
         )]
+        #[inline]
         pub fn $get(&self) -> $type {
             let word: $type = crate::layout::load(&self.bytes, $offset);
             (word >> $low) & (<$type>::MAX >> (<$type>::BITS - $width))
         }
 
         #[doc = concat!("Writes `", stringify!($get), "`; bits of `value` beyond the field are dropped.")]
+        #[inline]
         pub fn $set(&mut self, value: $type) {
             let mask = (<$type>::MAX >> (<$type>::BITS - $width)) << $low;
             let word: $type = crate::layout::load(&self.bytes, $offset);
@@ -232,6 +238,7 @@ pub(crate) use enumeration;
 pub(crate) use record;
 
 /// Reads a member out of a block. Offsets are constants that the layout tests check to lie inside.
+#[inline]
 pub(crate) fn load<T: FromBytes>(bytes: &[u8], offset: usize) -> T {
     bytes
         .get(offset..)
@@ -240,6 +247,7 @@ pub(crate) fn load<T: FromBytes>(bytes: &[u8], offset: usize) -> T {
 }
 
 /// Writes a member into a block.
+#[inline]
 pub(crate) fn store<T: IntoBytes + Immutable>(bytes: &mut [u8], offset: usize, value: &T) {
     let source = value.as_bytes();
     if let Some(target) = bytes.get_mut(offset..).and_then(|tail| tail.get_mut(..source.len())) {

@@ -1,10 +1,15 @@
 //! Partition handles: numbers that are looked up, never dereferenced, and never used twice.
+//!
+//! A thread mostly calls about the processor that it called about last; that one it remembers. Deleting anything
+//! makes every thread forget.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::LazyLock;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -24,6 +29,21 @@ const STEP: usize = 16;
 
 static NEXT: AtomicUsize = AtomicUsize::new(STEP);
 static PARTITIONS: LazyLock<RwLock<HashMap<usize, Partition>>> = LazyLock::new(RwLock::default);
+
+/// Counts deletions of partitions and processors.
+static DELETIONS: AtomicU64 = AtomicU64::new(0);
+
+/// The processor that a thread used last.
+struct Recent {
+    deletions: u64,
+    handle: usize,
+    index: u32,
+    processor: Processor,
+}
+
+thread_local! {
+    static RECENT: Cell<Option<Recent>> = const { Cell::new(None) };
+}
 
 /// Gives a partition its handle.
 pub(crate) fn register(partition: Partition) -> *mut c_void {
@@ -50,7 +70,42 @@ pub(crate) fn set_up(handle: Output<c_void>) -> Outcome<Partition> {
 /// Takes a handle back; it is unknown from now on.
 pub(crate) fn unregister(handle: Output<c_void>) -> Outcome<Partition> {
     let mut partitions = PARTITIONS.write().unwrap_or_else(PoisonError::into_inner);
-    partitions.remove(&handle.address()).ok_or_else(unknown)
+    let partition = partitions.remove(&handle.address()).ok_or_else(unknown)?;
+    forget();
+    Ok(partition)
+}
+
+/// Makes every thread look its processor up again: something was deleted.
+pub(crate) fn forget() {
+    DELETIONS.fetch_add(1, Ordering::Release);
+}
+
+/// Works with a processor of a partition that is set up. `check` runs between the look-ups of the two.
+pub(crate) fn with_processor<T>(
+    handle: Output<c_void>,
+    index: u32,
+    check: impl FnOnce() -> Outcome,
+    work: impl FnOnce(&Processor) -> Outcome<T>,
+) -> Outcome<T> {
+    let deletions = DELETIONS.load(Ordering::Acquire);
+    let is_same = |recent: &Recent| {
+        recent.handle == handle.address() && recent.index == index && recent.deletions == deletions
+    };
+    let recent = match RECENT.take().filter(is_same) {
+        Some(recent) => {
+            check()?;
+            recent
+        }
+        None => {
+            let partition = set_up(handle)?;
+            check()?;
+            let processor = processor(&partition, index)?;
+            Recent { deletions, handle: handle.address(), index, processor }
+        }
+    };
+    let result = work(&recent.processor);
+    RECENT.set(Some(recent));
+    result
 }
 
 /// A processor of a partition.

@@ -47,7 +47,9 @@ exports! {
 
     /// Deletes a processor.
     fn WHvDeleteVirtualProcessor(partition: WHV_PARTITION_HANDLE, vp_index: u32) {
-        Ok(handles::set_up(partition)?.delete_vp(VpIndex(vp_index))?)
+        handles::set_up(partition)?.delete_vp(VpIndex(vp_index))?;
+        handles::forget();
+        Ok(())
     }
 
     /// Runs a processor until an exit.
@@ -57,14 +59,14 @@ exports! {
         exit_context: *mut c_void [size],
         size: u32,
     ) {
-        let partition = handles::set_up(partition)?;
-        let exit_context = exit_context.required()?;
-        let processor = handles::processor(&partition, vp_index)?;
-        if exit_context.len() < SMALLEST_EXIT_CONTEXT {
-            return Err(Failure::invalid("the exit context has less than 8 bytes"));
-        }
-        exit_context.put_bytes(exit::layout(&processor.run()?).as_bytes());
-        Ok(())
+        let check = || exit_context.required().map(|_| ());
+        handles::with_processor(partition, vp_index, check, |processor| {
+            if exit_context.len() < SMALLEST_EXIT_CONTEXT {
+                return Err(Failure::invalid("the exit context has less than 8 bytes"));
+            }
+            exit_context.put_bytes(exit::layout(&processor.run()?).as_bytes());
+            Ok(())
+        })
     }
 
     /// Makes the current or the next run return with the cancel exit.

@@ -186,8 +186,8 @@ fn digest(m: &Machine) -> u64 {
     h
 }
 
-/// Runs one case and gives the digest of its end.
-fn run(seed: u64) -> u64 {
+/// Runs one case and gives the machine at its end.
+fn run(seed: u64) -> Machine {
     let mut r = Rng::new(seed);
     let mut m = machine(&mut r);
     for _ in 0..r.below(12) + 1 {
@@ -210,17 +210,18 @@ fn run(seed: u64) -> u64 {
             }
         }
     }
-    digest(&m)
+    m
 }
 
-/// Runs a seed twice and compares.
+/// Runs a seed; every eighth one twice, to compare the ends.
 ///
 /// # Panics
 /// When a property does not hold; the message names the seed.
 pub fn case(seed: u64) {
-    let a = run(seed);
-    let b = run(seed);
-    assert_eq!(a, b, "seed {seed} gave two different runs");
+    let m = run(seed);
+    if seed.is_multiple_of(8) {
+        assert_eq!(digest(&m), digest(&run(seed)), "seed {seed} gave two different runs");
+    }
 }
 
 #[cfg(test)]

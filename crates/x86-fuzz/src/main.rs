@@ -6,7 +6,8 @@ use std::time::Instant;
 
 fn main() {
     let mut seconds = 60;
-    let mut seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64);
+    let mut seed =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64);
     let mut only = false;
     let mut args = std::env::args().skip(1);
     while let Some(a) = args.next() {
@@ -18,7 +19,9 @@ fn main() {
                 only = seconds == 0;
             }
             _ => {
-                eprintln!("usage: fuzz-cpu [--seconds N] [--seed S]   (--seconds 0 --seed S runs that seed once)");
+                eprintln!(
+                    "usage: fuzz-cpu [--seconds N] [--seed S]   (--seconds 0 --seed S runs that seed once)"
+                );
                 std::process::exit(2);
             }
         }

@@ -898,6 +898,9 @@ impl Cpu {
             }
             match self.deliver(&ev) {
                 Ok(()) => {
+                    // A delivery counts like an instruction: a handler that faults at once for ever still lets guest
+                    // time pass and instruction limits be reached.
+                    self.s.icount += 1;
                     self.attention |= attention::EVENTS;
                     return None;
                 }

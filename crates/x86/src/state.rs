@@ -516,7 +516,7 @@ pub struct VpState {
     pub events: EventState,
     /// Activity state.
     pub activity: Activity,
-    /// Retired instructions since creation.
+    /// Retired instructions and delivered events since creation.
     pub icount: u64,
     /// Vector and x87 state.
     pub vec: VectorState,

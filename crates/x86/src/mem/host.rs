@@ -32,10 +32,9 @@ mod imp {
 
     /// Resume address for a host fault at `pc`, if `pc` is one of our access instructions.
     pub fn fixup(pc: usize) -> Option<usize> {
-        // SAFETY: the linker defines both symbols around the contiguous section; `Entry` has no padding.
-        let (start, stop) = unsafe {
-            ((&raw const __start_owhp_ex).cast::<Entry>(), (&raw const __stop_owhp_ex).cast::<Entry>())
-        };
+        // The linker defines both symbols around the contiguous section of entries.
+        let (start, stop) =
+            ((&raw const __start_owhp_ex).cast::<Entry>(), (&raw const __stop_owhp_ex).cast::<Entry>());
         let mut p = start;
         while p < stop {
             // SAFETY: `p` lies between the section's start and stop.
@@ -75,7 +74,7 @@ mod imp {
     /// # Safety
     /// `p` points into a host range that the owner mapped for the guest (it may be inaccessible).
     #[inline(always)]
-    pub unsafe fn load<const BITS: u32>(p: usize) -> Option<u64> {
+    pub(super) unsafe fn load<const BITS: u32>(p: usize) -> Option<u64> {
         let mut fault: u32 = 0;
         let v: u64;
         // SAFETY: a load of BITS bits from guest memory; a host fault resumes at the fix-up and sets `fault`.
@@ -103,7 +102,7 @@ mod imp {
     /// # Safety
     /// As [`load`].
     #[inline(always)]
-    pub unsafe fn store<const BITS: u32>(p: usize, v: u64) -> Option<()> {
+    pub(super) unsafe fn store<const BITS: u32>(p: usize, v: u64) -> Option<()> {
         let mut fault: u32 = 0;
         // SAFETY: a store of BITS bits to guest memory; a host fault resumes at the fix-up and sets `fault`.
         unsafe {
@@ -130,7 +129,7 @@ mod imp {
     /// # Safety
     /// As [`load`].
     #[inline(always)]
-    pub unsafe fn cmpxchg<const BITS: u32>(p: usize, old: u64, new: u64) -> Option<u64> {
+    pub(super) unsafe fn cmpxchg<const BITS: u32>(p: usize, old: u64, new: u64) -> Option<u64> {
         let mut fault: u32 = 0;
         let mut a = old;
         // SAFETY: an atomic compare-exchange of BITS bits in guest memory; host faults set `fault`.
@@ -158,7 +157,7 @@ mod imp {
     /// # Safety
     /// As [`load`]; `p` is 16-byte aligned.
     #[inline]
-    pub unsafe fn cmpxchg16(p: usize, old: u128, new: u128) -> Option<u128> {
+    pub(super) unsafe fn cmpxchg16(p: usize, old: u128, new: u128) -> Option<u128> {
         let mut fault: u32 = 0;
         let (mut lo, mut hi) = (old as u64, (old >> 64) as u64);
         // SAFETY: an aligned 16-byte atomic in guest memory; rbx is saved around it; host faults set `fault`.
@@ -254,7 +253,7 @@ mod imp {
     /// # Safety
     /// Both ranges are guest memory or memory of our own.
     #[inline]
-    pub unsafe fn copy(dst: usize, src: usize, len: usize) -> usize {
+    pub(super) unsafe fn copy(dst: usize, src: usize, len: usize) -> usize {
         let mut fault: u32 = 0;
         let left: usize;
         // SAFETY: a forward byte copy; a fault stops with the remaining count in rcx.
@@ -269,7 +268,7 @@ mod imp {
     /// # Safety
     /// The range is guest memory.
     #[inline]
-    pub unsafe fn fill(dst: usize, byte: u8, len: usize) -> usize {
+    pub(super) unsafe fn fill(dst: usize, byte: u8, len: usize) -> usize {
         let mut fault: u32 = 0;
         let left: usize;
         // SAFETY: a forward byte fill; a fault stops with the remaining count in rcx.
@@ -293,7 +292,7 @@ mod imp {
     ///
     /// # Safety
     /// `p` is valid for reads of the width.
-    pub unsafe fn load<const BITS: u32>(p: usize) -> Option<u64> {
+    pub(super) unsafe fn load<const BITS: u32>(p: usize) -> Option<u64> {
         // SAFETY: the caller's duty.
         Some(unsafe {
             match BITS {
@@ -309,7 +308,7 @@ mod imp {
     ///
     /// # Safety
     /// `p` is valid for writes of the width.
-    pub unsafe fn store<const BITS: u32>(p: usize, v: u64) -> Option<()> {
+    pub(super) unsafe fn store<const BITS: u32>(p: usize, v: u64) -> Option<()> {
         // SAFETY: the caller's duty.
         unsafe {
             match BITS {
@@ -326,7 +325,7 @@ mod imp {
     ///
     /// # Safety
     /// `p` is valid for the width; misaligned addresses are not atomic on this host.
-    pub unsafe fn cmpxchg<const BITS: u32>(p: usize, old: u64, new: u64) -> Option<u64> {
+    pub(super) unsafe fn cmpxchg<const BITS: u32>(p: usize, old: u64, new: u64) -> Option<u64> {
         // SAFETY: the caller's duty.
         unsafe {
             if p % (BITS as usize / 8) != 0 {
@@ -377,7 +376,7 @@ mod imp {
     ///
     /// # Safety
     /// As [`load`].
-    pub unsafe fn cmpxchg16(p: usize, old: u128, new: u128) -> Option<u128> {
+    pub(super) unsafe fn cmpxchg16(p: usize, old: u128, new: u128) -> Option<u128> {
         // SAFETY: the caller's duty.
         unsafe {
             let cur = u128::from(load::<64>(p)?) | u128::from(load::<64>(p + 8)?) << 64;
@@ -393,7 +392,7 @@ mod imp {
     ///
     /// # Safety
     /// Both ranges are valid.
-    pub unsafe fn copy(dst: usize, src: usize, len: usize) -> usize {
+    pub(super) unsafe fn copy(dst: usize, src: usize, len: usize) -> usize {
         for i in 0..len {
             // SAFETY: the caller's duty.
             unsafe { (dst as *mut u8).add(i).write_volatile((src as *const u8).add(i).read_volatile()) };
@@ -405,7 +404,7 @@ mod imp {
     ///
     /// # Safety
     /// The range is valid.
-    pub unsafe fn fill(dst: usize, byte: u8, len: usize) -> usize {
+    pub(super) unsafe fn fill(dst: usize, byte: u8, len: usize) -> usize {
         for i in 0..len {
             // SAFETY: the caller's duty.
             unsafe { (dst as *mut u8).add(i).write_volatile(byte) };

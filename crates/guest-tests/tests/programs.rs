@@ -48,10 +48,12 @@ programs! {
     exceptions_and_their_priorities: "legacy/faults", 1, 69;
     debug_registers_and_single_step: "legacy/debug", 1, 43;
     string_instructions_restart: "legacy/strings", 1, 30;
+    code_fetch_and_wrapping: "legacy/fetch", 1, 34;
     flags_and_decimal_arithmetic: "legacy/flags", 1, 30;
     sysenter_and_umip: "legacy/sysenter", 1, 26;
     io_permission_bitmap: "legacy/ports", 1, 20;
     long_and_compatibility_mode: "long/modes", 1, 73;
+    instructions_that_fault_change_nothing: "long/precision", 1, 52;
     faults_during_delivery: "long/events", 1, 34;
     interrupts_in_the_middle_of_work: "long/interrupts", 1, 18;
     instructions_and_their_feature_bits: "long/instructions", 1, 81;

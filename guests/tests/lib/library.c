@@ -102,6 +102,7 @@ void trap(struct frame *frame)
         leave_user();
     if (recover) {
         frame->ip = recover;
+        frame->cs = 8;
         frame->flags &= ~(word)(FLAG_TF | FLAG_RF | FLAG_NT);
         recover = 0;
         return;

@@ -171,7 +171,8 @@ impl Cpu {
             self.load_pdptrs(self.s.cr3)?;
         }
         self.s.cr4 = v;
-        let flush = cr4::PGE | cr4::PAE | cr4::PSE | cr4::PCIDE | cr4::SMEP | cr4::SMAP | cr4::PKE | cr4::LA57;
+        let flush =
+            cr4::PGE | cr4::PAE | cr4::PSE | cr4::PCIDE | cr4::SMEP | cr4::SMAP | cr4::PKE | cr4::LA57;
         if changed & flush != 0 {
             self.flush_tlb();
         }
@@ -253,7 +254,11 @@ fn op_clts(cpu: &mut Cpu, _: &Op) -> Step {
 
 fn op_lmsw(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.need_cpl0()?;
-    let v = if cpu.insn(op).op0_kind() == OpKind::Register { cpu.reg::<u16>(op.dst) } else { cpu.load::<u16>(op)? };
+    let v = if cpu.insn(op).op0_kind() == OpKind::Register {
+        cpu.reg::<u16>(op.dst)
+    } else {
+        cpu.load::<u16>(op)?
+    };
     // PE can be set but not cleared.
     let old = cpu.s.cr0;
     let new = old & !0xe | u64::from(v) & 0xe | (old | u64::from(v)) & cr0::PE;
@@ -278,7 +283,11 @@ fn op_smsw(cpu: &mut Cpu, op: &Op) -> Step {
 fn op_invlpg(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.need_cpl0()?;
     let ea = cpu.ea(op);
-    let base = if cpu.s.is64() && usize::from(op.seg & 7) < FS { 0 } else { cpu.s.seg[usize::from(op.seg & 7)].base };
+    let base = if cpu.s.is64() && usize::from(op.seg & 7) < FS {
+        0
+    } else {
+        cpu.s.seg[usize::from(op.seg & 7)].base
+    };
     let la = cpu.wrap_la(base.wrapping_add(ea));
     // A non-canonical address does nothing.
     if cpu.canonical(la) {

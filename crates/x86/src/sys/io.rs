@@ -79,7 +79,14 @@ impl Cpu {
     }
 
     fn io_exit<T>(&mut self, op: &Op, port: u16, write: bool, string: bool) -> R<T> {
-        self.exit(CpuExit::Io { port, size: op.aux, write, string, rep: string && op.src != 0, length: op.len })
+        self.exit(CpuExit::Io {
+            port,
+            size: op.aux,
+            write,
+            string,
+            rep: string && op.src != 0,
+            length: op.len,
+        })
     }
 
     fn index_reg(&self, r: usize, op: &Op) -> u64 {

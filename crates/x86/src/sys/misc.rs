@@ -39,7 +39,9 @@ impl Cpu {
 
 fn op_cpuid(cpu: &mut Cpu, op: &Op) -> Step {
     let (leaf, sub) = (cpu.s.gpr[RAX] as u32, cpu.s.gpr[RCX] as u32);
-    if cpu.intercepts.cpuid && (cpu.intercepts.cpuid_list.is_empty() || cpu.intercepts.cpuid_list.contains(&leaf)) {
+    if cpu.intercepts.cpuid
+        && (cpu.intercepts.cpuid_list.is_empty() || cpu.intercepts.cpuid_list.contains(&leaf))
+    {
         return cpu.exit(CpuExit::Cpuid { length: op.len });
     }
     let r = cpu.cpuid(leaf, sub);

@@ -328,8 +328,8 @@ impl CpuModel {
         let mut r = self.default_leaf(leaf, sub, dynamic);
         for o in &self.overrides {
             if o.function == leaf && o.index.is_none_or(|i| i == sub) {
-                for n in 0..4 {
-                    r[n] = r[n] & !o.mask[n] | o.output[n] & o.mask[n];
+                for ((v, mask), output) in r.iter_mut().zip(o.mask).zip(o.output) {
+                    *v = *v & !mask | output & mask;
                 }
             }
         }

@@ -110,6 +110,10 @@ impl SoftVp {
         use std::sync::atomic::Ordering;
         self.vp.cr4.store(self.cpu.s.cr4, Ordering::Relaxed);
         self.vp.xcr0.store(self.cpu.s.xcr0, Ordering::Relaxed);
+        let counters = &self.vp.counters;
+        counters.exceptions.set(self.cpu.delivered.exceptions);
+        counters.page_faults.set(self.cpu.delivered.page_faults);
+        counters.interrupts.set(self.cpu.delivered.interrupts);
         if self.shared.clock.is_deterministic() {
             let icount = self.cpu.s.icount;
             let env = self.env();
@@ -491,6 +495,8 @@ impl EngineVp for SoftVp {
                     vp.vp.counters.emulated.add(1);
                     Ok(())
                 }
+                // Called back before the instruction began: it exits again at the next run.
+                Err(CpuExit::Stopped) => Ok(()),
                 Err(_) => {
                     Err(EmulateError::Unsupported { bytes: vp.instruction_bytes().as_slice().to_vec() })
                 }

@@ -3,7 +3,7 @@
 //!
 //! All devices live behind one lock, [`Machine::devices`]. A processor's thread takes it for each
 //! access; the clock and input threads take it to let time and input arrive. After anything that
-//! may have moved an interrupt line, [`Devices::settle`] carries the change to the interrupt controllers
+//! may have moved an interrupt line, `Devices::settle` carries the change to the interrupt controllers
 //! and from there to the local APICs.
 
 use std::sync::Arc;

@@ -126,6 +126,18 @@ impl Ending {
     }
 }
 
+/// Ends the run when the thread that holds it panics, so that the other threads do not wait for ever.
+#[derive(Debug)]
+pub struct EndOnPanic<'a>(pub &'a Ending);
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end(Outcome::Died("internal error: a thread of the monitor panicked".to_owned()));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +178,20 @@ mod tests {
         ending.end(Outcome::Reset);
         ending.restart();
         assert!(!ending.is_over());
+    }
+
+    #[test]
+    fn a_panicking_thread_ends_the_run() {
+        let ending = Ending::new();
+        let thread = std::thread::scope(|scope| {
+            let body = || {
+                let _guard = EndOnPanic(&ending);
+                std::panic::resume_unwind(Box::new("on purpose"));
+            };
+            scope.spawn(body).join()
+        });
+        assert!(thread.is_err());
+        assert!(matches!(ending.wait(None), Outcome::Died(_)));
     }
 
     #[test]

@@ -33,6 +33,7 @@ use crate::input::Keyboard;
 use crate::layout;
 use crate::machine::Machine;
 use crate::machine::Parts;
+use crate::outcome::EndOnPanic;
 use crate::outcome::Ending;
 use crate::outcome::Outcome;
 use crate::processor::TimeKeeper;
@@ -273,16 +274,26 @@ impl Session<'_> {
         for vp in processors {
             self.ending.add_processor(vp.canceller());
         }
+        let ending = &*self.ending;
         std::thread::scope(|scope| {
-            let spawn = |name: String| std::thread::Builder::new().name(name);
+            // A thread that cannot be started ends those that have been.
             let refused = |error: std::io::Error| {
-                self.ending.end(Outcome::Left);
+                ending.end(Outcome::Left);
                 format!("cannot start a thread: {error}")
             };
-            let input = spawn("input".to_owned()).spawn_scoped(scope, || input.run()).map_err(refused)?;
+            let named = |name: String| std::thread::Builder::new().name(name);
+            let wait_for_input = || {
+                let _guard = EndOnPanic(ending);
+                input.run()
+            };
+            let input = named("input".to_owned()).spawn_scoped(scope, wait_for_input).map_err(refused)?;
+            let mut threads = Vec::new();
             if time_keeper == TimeKeeper::ClockThread {
-                let keep_time = || machine.keep_time(&self.ending);
-                spawn("clock".to_owned()).spawn_scoped(scope, keep_time).map_err(refused)?;
+                let keep_time = || {
+                    let _guard = EndOnPanic(ending);
+                    machine.keep_time(ending);
+                };
+                threads.push(named("clock".to_owned()).spawn_scoped(scope, keep_time).map_err(refused)?);
             }
             for (index, vp) in processors.iter().enumerate() {
                 let body = VpLoop {
@@ -292,12 +303,18 @@ impl Session<'_> {
                     is_first: index == 0,
                     time_keeper,
                 };
-                spawn(format!("vp {index}")).spawn_scoped(scope, || body.run()).map_err(refused)?;
+                let run = || {
+                    let _guard = EndOnPanic(ending);
+                    body.run();
+                };
+                threads.push(named(format!("vp {index}")).spawn_scoped(scope, run).map_err(refused)?);
             }
             let limit = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let outcome = self.ending.wait(limit);
+            let outcome = ending.wait(limit);
             self.wake.ring();
             machine.wake_clock();
+            // Joined here, a thread that panicked does not take this one along.
+            threads.into_iter().for_each(|thread| drop(thread.join()));
             let keyboard = input.join().unwrap_or(None);
             Ok((outcome, keyboard))
         })

@@ -7,8 +7,8 @@
 //! | 10.0.2.3 | the name server, relayed to the host's |
 //!
 //! [`UserNet`] is fed the guest's frames and gives frames back. TCP is ended here by a TCP/IP stack of its own
-//! and carried on through a host socket per connection ([`tcp`]); UDP datagrams are
-//! carried by a host socket per guest port ([`udp`]); DHCP and ARP are answered. Nothing of this needs
+//! and carried on through a host socket per connection (`tcp`); UDP datagrams are
+//! carried by a host socket per guest port (`udp`); DHCP and ARP are answered. Nothing of this needs
 //! privilege, and nothing from outside can open a connection to the guest.
 
 mod dhcp;

@@ -81,6 +81,30 @@ mod attention {
     pub(super) const AFTER: u32 = 1 << 6;
 }
 
+/// Counts of events delivered through the IDT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// Exceptions, page faults among them.
+    pub exceptions: u64,
+    /// Page faults.
+    pub page_faults: u64,
+    /// External and non-maskable interrupts.
+    pub interrupts: u64,
+}
+
+impl Delivered {
+    fn count(&mut self, ev: &Event) {
+        match ev.kind {
+            EventKind::Interrupt | EventKind::Nmi => self.interrupts += 1,
+            EventKind::SoftInt => {}
+            EventKind::Exception | EventKind::SoftException | EventKind::PrivSoftException => {
+                self.exceptions += 1;
+                self.page_faults += u64::from(ev.vector == vector::PF);
+            }
+        }
+    }
+}
+
 /// A software x86-64 processor.
 pub struct Cpu {
     /// Architectural state.
@@ -106,6 +130,8 @@ pub struct Cpu {
     attention: u32,
     poll: Arc<AtomicU32>,
     after: Option<CpuExit>,
+    /// Events delivered since creation.
+    pub delivered: Delivered,
     /// Stop when `s.icount` reaches this.
     pub icount_limit: u64,
     pub(crate) cursor: Cursor,
@@ -187,6 +213,7 @@ impl Cpu {
             attention: 0,
             poll: Arc::new(AtomicU32::new(0)),
             after: None,
+            delivered: Delivered::default(),
             icount_limit: u64::MAX,
             cursor: Cursor::default(),
             partial: false,
@@ -898,6 +925,7 @@ impl Cpu {
             }
             match self.deliver(&ev) {
                 Ok(()) => {
+                    self.delivered.count(&ev);
                     // A delivery counts like an instruction: a handler that faults at once for ever still lets guest
                     // time pass and instruction limits be reached.
                     self.s.icount += 1;

@@ -12,6 +12,10 @@ use openwhp_engine::VpCounters;
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     pub(crate) fn add(&self, amount: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
     }
@@ -36,6 +40,8 @@ pub(crate) struct Counters {
     page_fault_exits: Counter,
     memory: Counter,
     hypercalls: Counter,
+    pub(crate) exceptions: Counter,
+    pub(crate) page_faults: Counter,
     pub(crate) interrupts: Counter,
     pub(crate) apic_mmio: Counter,
     pub(crate) apic_eoi: Counter,
@@ -84,6 +90,8 @@ impl Counters {
             page_fault_intercepts: plain(&self.page_fault_exits),
             nested_page_fault_intercepts: plain(&self.memory),
             hypercalls: plain(&self.hypercalls),
+            exceptions: self.exceptions.get(),
+            page_faults: self.page_faults.get(),
             interrupts: self.interrupts.get(),
             apic_mmio_accesses: self.apic_mmio.get(),
             apic_eoi_accesses: self.apic_eoi.get(),

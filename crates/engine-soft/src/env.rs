@@ -462,7 +462,6 @@ impl Env for VpEnv {
     }
 
     fn acknowledge(&mut self, vector: u8) {
-        self.vp.counters.interrupts.add(1);
         if self.ext_int == Some(vector) {
             self.ext_int = None;
         } else if let Some(mut apic) = self.vp.apic() {

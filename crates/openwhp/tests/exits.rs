@@ -293,5 +293,11 @@ fn counters_count_exits() {
     assert_eq!(m.run().reason, ExitReason::Halt);
     let counters = m.vp.counters();
     assert_eq!((counters.io_instructions.count, counters.halt_instructions.count), (2, 1));
-    assert!(counters.total_runtime_100ns > 0 || counters.io_instructions.count == 2);
+    assert_eq!((counters.exceptions, counters.page_faults, counters.interrupts), (0, 0, 0));
+    // ud2, whose handler halts.
+    m.memory.write(CODE, &[0x0F, 0x0B]).expect("code");
+    m.handler(6, common::HANDLER, &[0xF4]);
+    m.set(Name::RIP, CODE);
+    assert_eq!(m.run().reason, ExitReason::Halt);
+    assert_eq!(m.vp.counters().exceptions, 1);
 }

@@ -166,11 +166,13 @@ fn an_interrupt_wakes_a_parked_processor() {
 #[test]
 fn a_cancelled_halt_shows_and_parks_again() {
     let m = apic_machine(ExtendedVmExits::empty(), &[0xF4, 0x90]);
-    for _ in 0..3 {
-        let canceller = m.vp.canceller();
+    for halts in 1..4 {
+        let vp = m.vp.clone();
         let thread = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(5));
-            canceller.cancel();
+            while vp.counters().halt_instructions.count < halts {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            vp.cancel();
         });
         let exit = m.run();
         assert_eq!((exit.reason, exit.vp.rip), (ExitReason::Canceled, CODE + 1));

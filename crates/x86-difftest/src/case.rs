@@ -40,6 +40,8 @@ pub enum End {
 /// One instruction in one state.
 #[derive(Clone, Debug)]
 pub struct Case {
+    /// Width of the code: 64, or 32 for compatibility mode.
+    pub bits: u32,
     /// The seed it came from.
     pub seed: u64,
     /// Instruction bytes.

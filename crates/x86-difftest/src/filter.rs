@@ -76,11 +76,17 @@ fn excluded(code: Code) -> bool {
     )
 }
 
+/// Whether code of this width has the instruction.
+pub fn exists(code: Code, bits: u32) -> bool {
+    let o = code.op_code();
+    if bits == 64 { o.mode64() } else { o.mode32() }
+}
+
 /// The class of an instruction; `None` when it cannot be tested this way.
 pub fn class_of(code: Code) -> Option<Class> {
     use OpCodeOperandKind::*;
     let o = code.op_code();
-    if !o.is_instruction() || !o.mode64() || excluded(code) {
+    if !o.is_instruction() || excluded(code) {
         return Option::None;
     }
     if is_x87(code) {
@@ -113,9 +119,12 @@ pub fn class_of(code: Code) -> Option<Class> {
     }
 }
 
-/// The instructions of some classes.
-pub fn codes(classes: &[Class]) -> Vec<Code> {
-    Code::values().filter(|c| class_of(*c).is_some_and(|k| classes.contains(&k))).collect()
+/// The instructions of some classes in code of this width.
+pub fn codes(classes: &[Class], bits: u32) -> Vec<Code> {
+    Code::values()
+        .filter(|c| exists(*c, bits))
+        .filter(|c| class_of(*c).is_some_and(|k| classes.contains(&k)))
+        .collect()
 }
 
 /// The code of this name.

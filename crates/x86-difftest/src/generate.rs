@@ -29,11 +29,12 @@ fn nth(first: Register, n: u64) -> Register {
 }
 
 /// A general register of `size` bytes.
-fn gpr(size: usize, r: &mut Rng) -> Register {
+fn gpr(size: usize, bits: u32, r: &mut Rng) -> Register {
+    let n = if bits == 64 { 16 } else { 8 };
     match size {
-        1 => nth(Register::AL, r.below(20)),
-        2 => nth(Register::AX, r.below(16)),
-        4 => nth(Register::EAX, r.below(16)),
+        1 => nth(Register::AL, r.below(if bits == 64 { 20 } else { 8 })),
+        2 => nth(Register::AX, r.below(n)),
+        4 => nth(Register::EAX, r.below(n)),
         _ => nth(Register::RAX, r.below(16)),
     }
 }
@@ -56,7 +57,8 @@ fn address(size: u64, r: &mut Rng) -> u64 {
 }
 
 /// Adds an explicit memory operand that does not fault by its form.
-fn memory(i: &mut Instruction, n: u32, vsib: Option<Register>, plain: bool, r: &mut Rng) {
+fn memory(i: &mut Instruction, n: u32, vsib: Option<Register>, plain: bool, bits: u32, r: &mut Rng) {
+    let regs = if bits == 64 { 16 } else { 8 };
     i.set_op_kind(n, OpKind::Memory);
     let disp: i64 = match r.below(4) {
         0 => 0,
@@ -64,17 +66,17 @@ fn memory(i: &mut Instruction, n: u32, vsib: Option<Register>, plain: bool, r: &
         _ => r.below(0x2000) as i64 - 0x1000,
     };
     if let Some(first) = vsib {
-        i.set_memory_base(nth(Register::RAX, r.below(16)));
-        i.set_memory_index(nth(first, r.below(16)));
+        i.set_memory_base(nth(if bits == 64 { Register::RAX } else { Register::EAX }, r.below(regs)));
+        i.set_memory_index(nth(first, r.below(regs)));
         i.set_memory_index_scale(r.pick(&[1, 2, 4, 8]));
-        i.set_memory_displ_size(8);
-        i.set_memory_displacement64(disp as u64);
+        i.set_memory_displ_size(bits / 8);
+        i.set_memory_displacement64(if bits == 64 { disp as u64 } else { disp as u32 as u64 });
         return;
     }
     if !plain && r.one_in(12) {
         // Absolute or RIP-relative: the address is the displacement.
         i.set_memory_displacement64(address(64, r));
-        if r.one_in(2) {
+        if bits == 64 && r.one_in(2) {
             i.set_memory_base(Register::RIP);
             i.set_memory_displ_size(8);
         } else {
@@ -82,11 +84,11 @@ fn memory(i: &mut Instruction, n: u32, vsib: Option<Register>, plain: bool, r: &
         }
         return;
     }
-    let first = if r.one_in(8) { Register::EAX } else { Register::RAX };
-    let base = r.below(16);
+    let first = if bits == 32 || r.one_in(8) { Register::EAX } else { Register::RAX };
+    let base = r.below(regs);
     i.set_memory_base(nth(first, base));
     if r.one_in(3) {
-        let index = r.below(16);
+        let index = r.below(regs);
         if index != 4 && index != base {
             i.set_memory_index(nth(first, index));
             i.set_memory_index_scale(r.pick(&[1, 2, 4, 8]));
@@ -97,10 +99,21 @@ fn memory(i: &mut Instruction, n: u32, vsib: Option<Register>, plain: bool, r: &
 }
 
 /// Fills one operand; `None` when the kind is not supported.
-fn operand(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, evex: bool, r: &mut Rng) -> Option<()> {
+fn operand(
+    i: &mut Instruction,
+    n: u32,
+    kind: OpCodeOperandKind,
+    evex: bool,
+    bits: u32,
+    r: &mut Rng,
+) -> Option<()> {
     use OpCodeOperandKind::*;
     use Register as G;
-    let vectors = if evex { 32 } else { 16 };
+    let vectors = match (bits, evex) {
+        (32, _) => 8,
+        (_, true) => 32,
+        (_, false) => 16,
+    };
     let reg = |i: &mut Instruction, g: Register| {
         i.set_op_kind(n, OpKind::Register);
         i.set_op_register(n, g);
@@ -112,32 +125,32 @@ fn operand(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, evex: bool, r: 
         | zmm_or_mem | k_or_mem
             if in_memory =>
         {
-            memory(i, n, Option::None, false, r);
+            memory(i, n, Option::None, false, bits, r);
         }
-        mem => memory(i, n, Option::None, false, r),
-        mem_mib | sibmem => memory(i, n, Option::None, true, r),
-        mem_vsib32x | mem_vsib64x => memory(i, n, Some(G::XMM0), true, r),
-        mem_vsib32y | mem_vsib64y => memory(i, n, Some(G::YMM0), true, r),
-        mem_vsib32z | mem_vsib64z => memory(i, n, Some(G::ZMM0), true, r),
+        mem => memory(i, n, Option::None, false, bits, r),
+        mem_mib | sibmem => memory(i, n, Option::None, true, bits, r),
+        mem_vsib32x | mem_vsib64x => memory(i, n, Some(G::XMM0), true, bits, r),
+        mem_vsib32y | mem_vsib64y => memory(i, n, Some(G::YMM0), true, bits, r),
+        mem_vsib32z | mem_vsib64z => memory(i, n, Some(G::ZMM0), true, bits, r),
         mem_offs => {
             i.set_op_kind(n, OpKind::Memory);
-            i.set_memory_displ_size(8);
+            i.set_memory_displ_size(bits / 8);
             i.set_memory_displacement64(address(8, r));
         }
         r8_or_mem | r8_reg | r8_opcode => {
-            let g = gpr(1, r);
+            let g = gpr(1, bits, r);
             reg(i, g);
         }
         r16_or_mem | r16_reg | r16_reg_mem | r16_rm | r16_opcode => {
-            let g = gpr(2, r);
+            let g = gpr(2, bits, r);
             reg(i, g);
         }
         r32_or_mem | r32_reg | r32_reg_mem | r32_rm | r32_opcode | r32_vvvv => {
-            let g = gpr(4, r);
+            let g = gpr(4, bits, r);
             reg(i, g);
         }
         r64_or_mem | r64_reg | r64_reg_mem | r64_rm | r64_opcode | r64_vvvv => {
-            let g = gpr(8, r);
+            let g = gpr(8, bits, r);
             reg(i, g);
         }
         mm_or_mem | mm_reg | mm_rm => reg(i, nth(G::MM0, r.below(8))),
@@ -205,12 +218,17 @@ fn operand(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, evex: bool, r: 
             i.set_op_kind(n, OpKind::Immediate64);
             i.set_immediate64(r.corner());
         }
-        seg_rSI => i.set_op_kind(n, if in_memory { OpKind::MemorySegESI } else { OpKind::MemorySegRSI }),
-        es_rDI => i.set_op_kind(n, if in_memory { OpKind::MemoryESEDI } else { OpKind::MemoryESRDI }),
-        seg_rDI => i.set_op_kind(n, OpKind::MemorySegRDI),
+        seg_rSI => i.set_op_kind(
+            n,
+            if in_memory || bits == 32 { OpKind::MemorySegESI } else { OpKind::MemorySegRSI },
+        ),
+        es_rDI => {
+            i.set_op_kind(n, if in_memory || bits == 32 { OpKind::MemoryESEDI } else { OpKind::MemoryESRDI })
+        }
+        seg_rDI => i.set_op_kind(n, if bits == 32 { OpKind::MemorySegEDI } else { OpKind::MemorySegRDI }),
         seg_rBX_al => {
             i.set_op_kind(n, OpKind::Memory);
-            i.set_memory_base(G::RBX);
+            i.set_memory_base(if bits == 32 { G::EBX } else { G::RBX });
             i.set_memory_index(G::AL);
         }
         _ => return Option::None,
@@ -219,13 +237,13 @@ fn operand(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, evex: bool, r: 
 }
 
 /// Builds an instruction of this code with random operands and encodes it at `rip`.
-fn instruction(code: Code, rip: u64, r: &mut Rng) -> Option<(Instruction, Vec<u8>)> {
+fn instruction(code: Code, bits: u32, rip: u64, r: &mut Rng) -> Option<(Instruction, Vec<u8>)> {
     let o = code.op_code();
     let mut i = Instruction::default();
     i.set_code(code);
     let evex = class_of(code) == Some(Class::Avx512) && o.encoding() == iced_x86::EncodingKind::EVEX;
     for (n, kind) in o.op_kinds().iter().enumerate() {
-        operand(&mut i, n as u32, *kind, evex, r)?;
+        operand(&mut i, n as u32, *kind, evex, bits, r)?;
     }
     // Both operands of a string instruction have the same address size.
     if i.op_count() == 2 {
@@ -270,12 +288,12 @@ fn instruction(code: Code, rip: u64, r: &mut Rng) -> Option<(Instruction, Vec<u8
             i.set_suppress_all_exceptions(true);
         }
     }
-    let mut e = Encoder::new(64);
+    let mut e = Encoder::new(bits);
     e.encode(&i, rip).ok()?;
     let bytes = e.take_buffer();
-    let decoded = Decoder::with_ip(64, &bytes, rip, DecoderOptions::NONE).decode();
+    let decoded = Decoder::with_ip(bits, &bytes, rip, DecoderOptions::NONE).decode();
     // Another code can own the same bytes (NOP and XCHG, say); whatever decodes is the case, if it may run.
-    class_of(decoded.code())?;
+    (class_of(decoded.code()) == class_of(code)).then_some(())?;
     (decoded.len() == bytes.len()).then_some((decoded, bytes))
 }
 
@@ -412,7 +430,7 @@ fn aim(i: &Instruction, s: &mut State, r: &mut Rng) -> Option<()> {
         match i.op_kind(n) {
             OpKind::MemorySegRSI => s.gpr[6] = run(r, s),
             OpKind::MemorySegESI => s.gpr[6] = wide(s.gpr[6], run(r, s), r),
-            OpKind::MemorySegRDI => s.gpr[7] = run(r, s),
+            OpKind::MemorySegRDI | OpKind::MemorySegEDI => s.gpr[7] = run(r, s),
             OpKind::MemoryESRDI => {
                 // Overlapping source and destination now and then.
                 s.gpr[7] =
@@ -501,12 +519,12 @@ fn aim_explicit(i: &Instruction, s: &mut State, r: &mut Rng) -> Option<()> {
     Some(())
 }
 
-/// The case of this code and seed; `None` when the operands drawn cannot be encoded together.
-pub fn make(code: Code, seed: u64) -> Option<Case> {
+/// The case of this code and seed in code of `bits`; `None` when the operands drawn cannot be encoded together.
+pub fn make(code: Code, bits: u32, seed: u64) -> Option<Case> {
     let mut r = Rng::new(seed ^ (code as u64) << 48);
     let class = class_of(code)?;
     let rip = CODE + r.below(0xf00);
-    let (i, bytes) = instruction(code, rip, &mut r)?;
+    let (i, bytes) = instruction(code, bits, rip, &mut r)?;
     let mut gpr = [0; 16];
     for g in &mut gpr {
         *g = r.corner();
@@ -529,5 +547,8 @@ pub fn make(code: Code, seed: u64) -> Option<Case> {
     let vec = vectors(class, &mut r);
     let mut before = State { gpr, flags, mem, vec };
     aim(&i, &mut before, &mut r)?;
-    Some(Case { seed, bytes, rip, before })
+    if bits == 32 {
+        before.gpr[..8].iter_mut().for_each(|g| *g &= 0xffff_ffff);
+    }
+    Some(Case { bits, seed, bytes, rip, before })
 }

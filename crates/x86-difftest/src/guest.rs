@@ -9,6 +9,7 @@ use crate::case::SCRATCH;
 use crate::case::SCRATCH_LEN;
 use crate::case::State;
 use openwhp_x86::CpuExit;
+use openwhp_x86::state::CS;
 use openwhp_x86::state::rflags;
 use openwhp_x86::testing::Machine;
 use openwhp_x86::testing::TABLES;
@@ -22,16 +23,15 @@ pub struct Guest {
     m: Machine,
 }
 
-impl Default for Guest {
-    fn default() -> Self {
-        Guest::new()
-    }
-}
-
 impl Guest {
-    /// A user-mode machine that maps exactly what the host side maps.
-    pub fn new() -> Guest {
+    /// A user-mode machine, 64-bit or in compatibility mode, that maps exactly what the host side maps.
+    pub fn new(bits: u32) -> Guest {
         let mut m = Machine::long_mode(&[]).user();
+        if bits == 32 {
+            // D instead of L.
+            m.cpu.s.seg[CS].attrs = m.cpu.s.seg[CS].attrs & !0x2000 | 0x4000;
+            m.cpu.refresh();
+        }
         let pt = TABLES + 0x3000;
         for i in 0..512 {
             m.ram.put::<8>(TABLES + 0x2000 + i * 8, 0);

@@ -1,7 +1,7 @@
 //! Large doses of differential testing.
 //!
 //! `--count N` cases (default 100000), `--seed S`, `--class int,sse,...` (default int), `--code PREFIX`,
-//! `--strict` to compare undefined flags too, `--case NAME SEED` for a single kept case.
+//! `--bits 32` for compatibility mode, `--strict` to compare undefined flags too, `--case NAME SEED BITS` for a single kept case.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 fn main() -> std::process::ExitCode {
@@ -14,6 +14,7 @@ fn main() -> std::process::ExitCode {
     };
     let (mut count, mut seed, mut strict, mut only) = (100_000, 1, false, String::new());
     let mut classes = vec![Class::Int];
+    let mut bits = 64;
     let mut kept = String::new();
     let mut args = std::env::args().skip(1);
     while let Some(a) = args.next() {
@@ -22,6 +23,7 @@ fn main() -> std::process::ExitCode {
             "--count" => count = number(&value()).unwrap_or(count),
             "--seed" => seed = number(&value()).unwrap_or(seed),
             "--code" => only = value(),
+            "--bits" => bits = if value() == "32" { 32 } else { 64 },
             "--strict" => strict = true,
             "--class" => {
                 let v = value();
@@ -32,8 +34,8 @@ fn main() -> std::process::ExitCode {
                 };
             }
             "--case" => {
-                let (name, seed) = (value(), value());
-                kept = format!("{name} {seed}");
+                let (name, seed, bits) = (value(), value(), value());
+                kept = format!("{name} {seed} {bits}");
             }
             _ => {
                 eprintln!("unknown argument {a}");
@@ -50,7 +52,7 @@ fn main() -> std::process::ExitCode {
     };
     s.strict = strict;
     if kept.is_empty() {
-        s.many(&classes, &only, count, seed);
+        s.many(&classes, bits, &only, count, seed);
     } else {
         s.kept(&kept);
     }

@@ -41,6 +41,8 @@ struct Frame {
     trapped: u64,
     vector: u64,
     cr2: u64,
+    /// Far pointer to compatibility-mode code: offset, selector.
+    far: u64,
 }
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -48,8 +50,8 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// The host side. At most one exists at a time, on the thread that made it.
 #[derive(Debug)]
 pub struct Native {
-    entry: [usize; 2],
-    exit: [u64; 2],
+    entry: [usize; 3],
+    exit: [u64; 3],
     offsets: Offsets,
     components: u64,
     _not_send: std::marker::PhantomData<*mut u8>,
@@ -93,10 +95,18 @@ extern "C" fn on_signal(_sig: i32, _info: *mut libc::siginfo_t, ctx: *mut libc::
     frame.vector = regs[libc::REG_TRAPNO as usize] as u64;
     frame.cr2 = regs[libc::REG_CR2 as usize] as u64;
     regs[libc::REG_RIP as usize] = frame.exit as i64;
+    // The exit is 64-bit code, also after a fault in compatibility mode.
+    let selectors = &mut regs[libc::REG_CSGSFS as usize];
+    *selectors = *selectors & !0xffff | i64::from(CODE_64);
 }
 
-/// Assembles entry and exit; gives the code and the exit's offset.
-fn stub(at: u64, components: Option<u64>) -> Result<(Vec<u8>, u64), IcedError> {
+/// Selectors of user code in the two widths (fixed on Linux), and of flat data.
+const CODE_64: u16 = 0x33;
+const CODE_32: u16 = 0x23;
+const DATA_32: u16 = 0x2b;
+
+/// Assembles entry and exit; gives the code and the exit's offset. `far`: the code is entered in compatibility mode.
+fn stub(at: u64, components: Option<u64>, far: bool) -> Result<(Vec<u8>, u64), IcedError> {
     let f = |n: usize| qword_ptr(FRAME + 8 * n as u64);
     let (flags, target, host_rsp, host_mxcsr) = (16, 17, 18, 19);
     let mut a = CodeAssembler::new(64)?;
@@ -106,6 +116,11 @@ fn stub(at: u64, components: Option<u64>) -> Result<(Vec<u8>, u64), IcedError> {
         a.push(r)?;
     }
     a.mov(f(host_rsp), rsp)?;
+    if far {
+        a.mov(eax, i32::from(DATA_32))?;
+        a.mov(ds, eax)?;
+        a.mov(es, eax)?;
+    }
     if let Some(c) = components {
         a.stmxcsr(dword_ptr(FRAME + 8 * host_mxcsr))?;
         a.mov(eax, c as u32)?;
@@ -120,7 +135,13 @@ fn stub(at: u64, components: Option<u64>) -> Result<(Vec<u8>, u64), IcedError> {
         }
     }
     a.mov(rsp, f(4))?;
-    a.jmp(f(target))?;
+    if far {
+        // JMP m16:32.
+        a.db(&[0xff, 0x2c, 0x25])?;
+        a.db(&((FRAME + 8 * 24) as u32).to_le_bytes())?;
+    } else {
+        a.jmp(f(target))?;
+    }
     let mut exit = a.create_label();
     a.set_label(&mut exit)?;
     for (n, r) in all.into_iter().enumerate() {
@@ -164,10 +185,11 @@ impl Native {
         // SAFETY: XGETBV exists wherever XSAVE is enabled, which every host with AVX has.
         let xcr0 = unsafe { std::arch::x86_64::_xgetbv(0) };
         let components = COMPONENTS & xcr0;
-        let (mut entry, mut exit) = ([0; 2], [0; 2]);
-        for (n, comp) in [None, Some(components)].into_iter().enumerate() {
-            let at = STUBS + n as u64 * 0x800;
-            let (code, out) = stub(at, comp).map_err(io::Error::other)?;
+        let (mut entry, mut exit) = ([0; 3], [0; 3]);
+        let kinds = [(None, false), (Some(components), false), (None, true)];
+        for (n, (comp, far)) in kinds.into_iter().enumerate() {
+            let at = STUBS + n as u64 * 0x400;
+            let (code, out) = stub(at, comp, far).map_err(io::Error::other)?;
             // SAFETY: the stub page is mapped writable and large enough for both stubs.
             unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), at as *mut u8, code.len()) };
             (entry[n], exit[n]) = (at as usize, out);
@@ -195,13 +217,20 @@ impl Native {
     /// Executes the case; gives the state after it and how it ended.
     pub fn run(&mut self, case: &Case) -> (State, End) {
         let s = &case.before;
-        let which = usize::from(s.vec.is_some());
+        let which = if case.bits == 32 { 2 } else { usize::from(s.vec.is_some()) };
         self.protect(libc::PROT_READ | libc::PROT_WRITE);
         let mut code = case.bytes.clone();
-        // JMP rel32 to the exit.
-        let from = case.rip + code.len() as u64 + 5;
-        code.push(0xe9);
-        code.extend_from_slice(&(self.exit[which].wrapping_sub(from) as u32).to_le_bytes());
+        if case.bits == 32 {
+            // JMP ptr16:32 to the exit.
+            code.push(0xea);
+            code.extend_from_slice(&(self.exit[which] as u32).to_le_bytes());
+            code.extend_from_slice(&CODE_64.to_le_bytes());
+        } else {
+            // JMP rel32 to the exit.
+            let from = case.rip + code.len() as u64 + 5;
+            code.push(0xe9);
+            code.extend_from_slice(&(self.exit[which].wrapping_sub(from) as u32).to_le_bytes());
+        }
         // SAFETY: instruction, jump and memory image fit their mapped pages: `rip` is chosen with room behind it, and
         // the image has the length of scratch plus read-only page.
         unsafe {
@@ -224,6 +253,7 @@ impl Native {
             trapped: 0,
             vector: 0,
             cr2: 0,
+            far: case.rip | u64::from(CODE_32) << 32,
         };
         // SAFETY: the stub keeps the C ABI: it saves what the callee must keep and restores stack, flags and control
         // words; the instruction between was vetted by the generator to touch the mapped memory only.

@@ -17,8 +17,10 @@ use std::io;
 /// A case whose two executions differ.
 #[derive(Clone, Debug)]
 pub struct Mismatch {
-    /// Code it was made from; with `seed`, this is what a line of the kept seeds holds.
+    /// Code it was made from; with `seed` and `bits`, this is what a line of the kept seeds holds.
     pub code: Code,
+    /// Width of the code.
+    pub bits: u32,
     /// Seed of the case.
     pub seed: u64,
     /// Instruction bytes.
@@ -29,7 +31,7 @@ pub struct Mismatch {
 
 impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{:?} {:#x}  bytes {:02x?}", self.code, self.seed, self.bytes)?;
+        writeln!(f, "{:?} {:#x} {}  bytes {:02x?}", self.code, self.seed, self.bits, self.bytes)?;
         for l in &self.lines {
             writeln!(f, "    {l}")?;
         }
@@ -54,7 +56,7 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Session {
     native: Native,
-    guest: Guest,
+    guests: [Guest; 2],
     /// Compare flags the manuals leave undefined.
     pub strict: bool,
     /// Totals so far.
@@ -67,17 +69,22 @@ impl Session {
     /// # Errors
     /// The host side cannot be set up.
     pub fn new() -> io::Result<Session> {
-        Ok(Session { native: Native::new()?, guest: Guest::new(), strict: false, report: Report::default() })
+        Ok(Session {
+            native: Native::new()?,
+            guests: [Guest::new(64), Guest::new(32)],
+            strict: false,
+            report: Report::default(),
+        })
     }
 
     /// Runs the case of this code and seed; gives the mismatch, if there is one.
-    pub fn one(&mut self, code: Code, seed: u64) -> Option<Mismatch> {
-        let Some(case) = make(code, seed) else {
+    pub fn one(&mut self, code: Code, bits: u32, seed: u64) -> Option<Mismatch> {
+        let Some(case) = make(code, bits, seed) else {
             self.report.discarded += 1;
             return None;
         };
         let host = self.native.run(&case);
-        let ours = self.guest.run(&case);
+        let ours = self.guests[usize::from(bits == 32)].run(&case);
         if host.1 == End::Fault(6, 0) && ours.1 == End::Done {
             self.report.host_lacks += 1;
             return None;
@@ -87,15 +94,15 @@ impl Session {
         if lines.is_empty() {
             return None;
         }
-        let m = Mismatch { code, seed, bytes: case.bytes.clone(), lines };
+        let m = Mismatch { code, bits, seed, bytes: case.bytes.clone(), lines };
         let name = format!("{:?}", decode(&case).code());
         self.report.mismatches.entry(name).or_insert_with(|| (0, m.clone())).0 += 1;
         Some(m)
     }
 
-    /// Runs `count` random cases over these classes.
-    pub fn many(&mut self, classes: &[Class], only: &str, count: u64, seed: u64) {
-        let mut list = codes(classes);
+    /// Runs `count` random cases over these classes in code of `bits` (64 or 32).
+    pub fn many(&mut self, classes: &[Class], bits: u32, only: &str, count: u64, seed: u64) {
+        let mut list = codes(classes, bits);
         list.retain(|c| format!("{c:?}").starts_with(only));
         if list.is_empty() {
             return;
@@ -103,11 +110,11 @@ impl Session {
         let mut r = Rng::new(seed);
         for _ in 0..count {
             let code = r.pick(&list);
-            self.one(code, r.bits());
+            self.one(code, bits, r.bits());
         }
     }
 
-    /// Runs kept cases, a line each: code name and seed in hexadecimal; `#` starts a comment.
+    /// Runs kept cases, a line each: code name, seed in hexadecimal, width of the code (64 if absent); `#` starts a comment.
     pub fn kept(&mut self, text: &str) -> Vec<Mismatch> {
         let mut out = Vec::new();
         for line in text.lines() {
@@ -117,7 +124,8 @@ impl Session {
                 && let Some(code) = code_named(name)
                 && let Ok(seed) = u64::from_str_radix(seed.trim_start_matches("0x"), 16)
             {
-                out.extend(self.one(code, seed));
+                let bits = words.next().and_then(|w| w.parse().ok()).unwrap_or(64);
+                out.extend(self.one(code, bits, seed));
             }
         }
         out

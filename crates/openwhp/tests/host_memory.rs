@@ -188,3 +188,38 @@ fn emulation_finishes_device_accesses() {
         halt.reason == ExitReason::Halt && wrong == Err(openwhp::EmulateError::WrongExit) || wrong.is_ok()
     );
 }
+
+#[test]
+fn emulation_lets_other_requests_wait() {
+    struct Device(u32);
+    impl openwhp::MmioBus for Device {
+        fn read(&mut self, _gpa: Gpa, data: &mut [u8]) {
+            self.0 += 1;
+            data.fill(0);
+        }
+        fn write(&mut self, _gpa: Gpa, _data: &[u8]) {}
+    }
+    // mov al,[0]; jmp back - with the map changing and cancels arriving all the time
+    let m = Machine::new(&[0xA0, 0x00, 0x00, 0xEB, 0xFB]);
+    m.vp.set_registers(&[(openwhp::RegisterName::DS, common::data_segment(0x2_0000).into())]).expect("DS");
+    let (partition, canceller) = (m.partition.clone(), m.vp.canceller());
+    let thread = std::thread::spawn(move || {
+        let page = openwhp::GuestMemory::new(0x1000).expect("memory");
+        for _ in 0..300 {
+            partition.map(&page, 0, Gpa(0x10_0000), 0x1000, RWX).expect("map");
+            canceller.cancel();
+            std::thread::yield_now();
+        }
+    });
+    let mut device = Device(0);
+    let mut cancels = 0;
+    while !thread.is_finished() || device.0 < 1000 {
+        let exit = m.run();
+        match exit.reason {
+            ExitReason::Canceled => cancels += 1,
+            _ => openwhp::emulate::mmio(&m.vp, &exit, &mut device).expect("emulation"),
+        }
+    }
+    thread.join().expect("thread");
+    assert!(cancels > 0);
+}

@@ -32,6 +32,8 @@ use iced_x86::Register;
 
 /// Instructions in a block at most.
 const MAX_INSNS: usize = 64;
+/// Conditional branches in a block: what lies behind one is decoded again where it is jumped to.
+const MAX_BRANCHES: usize = 4;
 /// Code bytes looked at when a block is built.
 const WINDOW: usize = 512;
 
@@ -69,7 +71,8 @@ impl Ctx {
         let n = seg as u8;
         if self.is64() {
             if seg >= FS { n | SEG_BASE } else { n }
-        } else if self.key >> (4 + seg) & 1 != 0 {
+        } else if seg != CS && self.key >> (4 + seg) & 1 != 0 {
+            // Writes through CS fault even when it is flat, so CS is always checked.
             n
         } else {
             n | SEG_CHECK
@@ -257,7 +260,7 @@ pub(crate) fn lower(cpu: &Cpu, i: &Instruction, c: &Ctx) -> (Op, bool) {
     match l {
         Some(l) => {
             op.run = l.run;
-            (op, l.end || i.flow_control() != FlowControl::Next)
+            (op, l.end || !matches!(i.flow_control(), FlowControl::Next | FlowControl::ConditionalBranch))
         }
         None => (op, true),
     }
@@ -453,6 +456,7 @@ impl Cpu {
         let mut ops = Vec::with_capacity(8);
         let mut insns = Vec::with_capacity(8);
         let mut len = 0usize;
+        let mut branches = 0;
         let mut second = None;
         let mut n_bytes = avail;
         while insns.len() < MAX_INSNS {
@@ -509,7 +513,8 @@ impl Cpu {
             ops.push(op);
             insns.push(i);
             len += ilen;
-            if end || second.is_some() || len >= n_bytes {
+            branches += usize::from(i.is_jcc_short_or_near());
+            if end || branches == MAX_BRANCHES || second.is_some() || len >= n_bytes {
                 break;
             }
         }

@@ -94,6 +94,10 @@ impl Cpu {
                         break Ran::Boundary;
                     }
                 }
+                Ok(Flow::Jump) => {
+                    self.s.icount += u64::from(op.idx) + 1;
+                    break Ran::Boundary;
+                }
                 Ok(Flow::End) => {
                     if self.partial {
                         // A REP instruction that is to be continued: not retired, RIP stays.

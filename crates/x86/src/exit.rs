@@ -16,6 +16,8 @@ pub enum Flow {
     Next,
     /// The block is over: RIP, mode or pending events may have changed.
     End,
+    /// A branch was taken that need not be the last operation of its block: RIP is the target.
+    Jump,
 }
 
 /// Result of an instruction handler.

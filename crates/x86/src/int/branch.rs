@@ -47,14 +47,20 @@ fn jmp_checked(c: &mut Cpu, op: &Op) -> Step {
 }
 
 fn jcc<const CC: u8>(c: &mut Cpu, op: &Op) -> Step {
-    if c.s.flags.cond::<CC>() {
-        c.s.rip = op.imm;
+    if !c.s.flags.cond::<CC>() {
+        return Ok(Flow::Next);
     }
-    Ok(Flow::End)
+    c.s.rip = op.imm;
+    Ok(Flow::Jump)
 }
 
 fn jcc_checked<const CC: u8>(c: &mut Cpu, op: &Op) -> Step {
-    if c.s.flags.cond::<CC>() { jmp_checked(c, op) } else { Ok(Flow::End) }
+    if !c.s.flags.cond::<CC>() {
+        return Ok(Flow::Next);
+    }
+    c.check_target(op.imm)?;
+    c.s.rip = op.imm;
+    Ok(Flow::Jump)
 }
 
 /// JCXZ, JECXZ, JRCXZ by counter width.
@@ -163,7 +169,8 @@ pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
     if i.is_jcc_short_or_near() {
         let code = cc(i)?;
         let run = if free(c, op.imm) { by_cc!(code, jcc) } else { by_cc!(code, jcc_checked) };
-        return Lowered::end(run);
+        // A branch that is not taken goes on inside the block.
+        return Lowered::next(run);
     }
     let near = matches!(i.op_kind(0), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64);
     let sb = c.stack_bits();

@@ -20,7 +20,7 @@ impl Rng {
         Rng(seed ^ 0x9e37_79b9_7f4a_7c15)
     }
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,7 +29,7 @@ impl Rng {
     }
     /// A number below `n`.
     pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
+        self.word() % n.max(1)
     }
     /// True once in `n`.
     pub fn one_in(&mut self, n: u64) -> bool {
@@ -38,12 +38,12 @@ impl Rng {
     /// A value that instructions find interesting.
     fn value(&mut self) -> u64 {
         match self.below(8) {
-            0 => self.next(),
+            0 => self.word(),
             1 => self.below(256),
             2 => CODE + self.below(4096),
             3 => DATA + self.below(0x10_0000),
             4 => self.below(SIZE as u64 * 2),
-            5 => self.next() | 0xffff_8000_0000_0000,
+            5 => self.word() | 0xffff_8000_0000_0000,
             6 => 1 << self.below(64),
             _ => 0u64.wrapping_sub(self.below(65536)),
         }
@@ -79,13 +79,13 @@ fn code(r: &mut Rng) -> Vec<u8> {
         match r.below(10) {
             0..=2 => v.push(0x0f),
             3 => v.extend([0x0f, if r.one_in(2) { 0x38 } else { 0x3a }]),
-            4 => v.extend([0xc5, r.next() as u8]),
-            5 => v.extend([0xc4, r.below(4) as u8 | 0xe0, r.next() as u8]),
-            6 => v.extend([0x62, 0xf1 | r.below(3) as u8, r.next() as u8 | 4, r.next() as u8]),
+            4 => v.extend([0xc5, r.word() as u8]),
+            5 => v.extend([0xc4, r.below(4) as u8 | 0xe0, r.word() as u8]),
+            6 => v.extend([0x62, 0xf1 | r.below(3) as u8, r.word() as u8 | 4, r.word() as u8]),
             _ => {}
         }
         for _ in 0..r.below(6) + 1 {
-            v.push(r.next() as u8);
+            v.push(r.word() as u8);
         }
     }
     v
@@ -96,8 +96,8 @@ fn page_tables(r: &mut Rng, m: &Machine) {
     for _ in 0..r.below(64) {
         let entry = TABLES + 0x2000 + r.below(64) * 8;
         let frame = r.below(4) << 21;
-        let flags = r.next() & 0x8000_0000_0000_01ff | 1;
-        m.ram.put::<8>(entry, frame | flags | if r.one_in(4) { r.next() & 0x0ff0_0000_0000_0000 } else { 0 });
+        let flags = r.word() & 0x8000_0000_0000_01ff | 1;
+        m.ram.put::<8>(entry, frame | flags | if r.one_in(4) { r.word() & 0x0ff0_0000_0000_0000 } else { 0 });
     }
 }
 
@@ -118,15 +118,15 @@ fn machine(r: &mut Rng) -> Machine {
             m.cpu.s.gpr[i] = r.value();
         }
     }
-    m.cpu.s.set_rflags(r.next() & 0x24_4dd5 | if m.cpu.s.v86() { rflags::VM } else { 0 });
+    m.cpu.s.set_rflags(r.word() & 0x24_4dd5 | if m.cpu.s.v86() { rflags::VM } else { 0 });
     for z in &mut m.cpu.s.vec.zmm {
         for b in z.iter_mut() {
-            *b = r.next() as u8;
+            *b = r.word() as u8;
         }
     }
     // Descriptor tables full of noise, so that far transfers and interrupts meet every kind of descriptor.
     for n in 0..256 {
-        m.ram.put::<8>(0x1_0000 + n * 8, r.next());
+        m.ram.put::<8>(0x1_0000 + n * 8, r.word());
     }
     m.cpu.s.gdtr = Table { base: 0x1_0000, limit: 0x7ff };
     m.cpu.s.idtr = Table { base: 0x1_0400, limit: r.below(0x400) as u16 };
@@ -134,14 +134,14 @@ fn machine(r: &mut Rng) -> Machine {
     m.cpu.s.seg[TR].limit = r.below(0x200) as u32;
     if m.cpu.s.long_mode() {
         page_tables(r, &m);
-        m.cpu.s.cr4 |= r.next() & (cr4::FSGSBASE | cr4::SMEP | cr4::SMAP | cr4::PKE | cr4::PGE | cr4::UMIP);
+        m.cpu.s.cr4 |= r.word() & (cr4::FSGSBASE | cr4::SMEP | cr4::SMAP | cr4::PKE | cr4::PGE | cr4::UMIP);
     }
     if r.one_in(4) {
         m.cpu.s.cr0 |= cr0::AM;
     }
     if r.one_in(8) {
         m.cpu.s.dr = [r.value(), r.value(), CODE + r.below(64), CODE + r.below(64)];
-        m.cpu.s.dr7 = r.next() & 0xffff_2bff | 0x400;
+        m.cpu.s.dr7 = r.word() & 0xffff_2bff | 0x400;
     }
     if r.one_in(2) {
         m.cpu.intercepts.exceptions = 0;

@@ -1,8 +1,27 @@
 //! `fuzz-cpu [--seconds N] [--seed S]`: random programs against the software processor until the time is up.
 
 use openwhp_x86_fuzz::case;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
+
+/// Programs finished.
+static DONE: AtomicU64 = AtomicU64::new(0);
+
+/// Ends the process when a program runs for longer than any should.
+fn watch(first: u64) {
+    let mut seen = u64::MAX;
+    loop {
+        let now = DONE.load(Ordering::Relaxed);
+        if now == seen {
+            eprintln!("finding: seed {} does not end", first.wrapping_add(now));
+            std::process::exit(1);
+        }
+        seen = now;
+        std::thread::sleep(Duration::from_secs(30));
+    }
+}
 
 fn main() {
     let mut seconds = 60;
@@ -29,6 +48,7 @@ fn main() {
     let start = Instant::now();
     let mut n = 0u64;
     eprintln!("starting at seed {seed}");
+    std::thread::spawn(move || watch(seed));
     loop {
         let s = seed.wrapping_add(n);
         if std::panic::catch_unwind(|| case(s)).is_err() {
@@ -36,6 +56,7 @@ fn main() {
             std::process::exit(1);
         }
         n += 1;
+        DONE.store(n, Ordering::Relaxed);
         if only || start.elapsed() >= Duration::from_secs(seconds) {
             break;
         }

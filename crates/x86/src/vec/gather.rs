@@ -25,8 +25,6 @@ struct Indexed {
     data: usize,
     /// Bytes of the data register.
     width: usize,
-    /// Bytes the operation works on: the longer of data and index registers.
-    length: usize,
     /// Index register.
     index: usize,
     /// Bytes per index.
@@ -49,7 +47,6 @@ impl Indexed {
         Indexed {
             data: data.number(),
             width: data.size(),
-            length: data.size().max(i.memory_index().size()),
             index: i.memory_index().number(),
             index_size,
             element,
@@ -101,8 +98,6 @@ fn gather_vex(cpu: &mut Cpu, op: &Op) -> Step {
     if mask == g.data || mask == g.index || g.data == g.index {
         return cpu.ud();
     }
-    // A gather by quadword indices may fill only half of its destination.
-    let filled = g.count * g.element;
     for n in 0..g.count {
         let at = n * g.element;
         if cpu.s.vec.zmm[mask][at + g.element - 1] & 0x80 != 0 {
@@ -110,6 +105,8 @@ fn gather_vex(cpu: &mut Cpu, op: &Op) -> Step {
         }
         cpu.s.vec.zmm[mask][at..at + g.element].fill(0);
     }
+    // A gather by quadword indices may fill only half of its destination.
+    let filled = g.count * g.element;
     cpu.s.vec.zmm[g.data & 31][filled..].fill(0);
     cpu.s.vec.zmm[mask].fill(0);
     Ok(Flow::Next)
@@ -126,15 +123,15 @@ fn gather_evex(cpu: &mut Cpu, op: &Op) -> Step {
     if g.data == g.index || k == 0 {
         return cpu.ud();
     }
-    let filled = (g.count * g.element).min(g.width);
     for n in 0..g.count {
         if cpu.s.vec.k[k] >> n & 1 != 0 {
             g.load(cpu, op, &i, n)?;
+            let end = g.width.max(i.memory_index().size());
+            cpu.s.vec.zmm[g.data & 31][end..].fill(0);
             cpu.s.vec.k[k] &= !(1 << n);
-            // What lies above the operation's length is gone with the first element.
-            cpu.s.vec.zmm[g.data & 31][g.length..].fill(0);
         }
     }
+    let filled = (g.count * g.element).min(g.width);
     cpu.s.vec.zmm[g.data & 31][filled..].fill(0);
     cpu.s.vec.k[k] = 0;
     Ok(Flow::Next)
@@ -203,6 +200,8 @@ fn mask_bytes<const MMX: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     if MMX {
         cpu.x87_pending()?;
         cpu.x87_sync();
+        // Before a fault of the store, as processors do.
+        cpu.enter_mmx(0);
     }
     let i = cpu.insn(op);
     let (src, mask) = (i.op_register(1).number() & 31, i.op_register(2).number() & 31);
@@ -215,15 +214,14 @@ fn mask_bytes<const MMX: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     } else {
         (cpu.s.vec.zmm[src], cpu.s.vec.zmm[mask])
     };
-    let elements = signs(&sel, 1, if MMX { 8 } else { 16 });
-    // op.base is rDI, so the memory operand's address is the usual one. All of it must be writable, whatever the
-    // mask selects.
-    let size = if MMX { 8 } else { 16 };
-    if MMX {
-        cpu.enter_mmx(0);
+    let len = if MMX { 8 } else { 16 };
+    let elements = signs(&sel, 1, len);
+    if cpu.model.is_amd() {
+        // AMD's processors check the whole operand; Intel's only the selected bytes.
+        let la = cpu.la(op, len as u64, Access::Write)?;
+        cpu.probe(la, len as u64, Access::Write, op.seg & 7)?;
     }
-    let la = cpu.la(op, size, Access::Write)?;
-    cpu.probe(la, size, Access::Write, op.seg & 7)?;
+    // op.base is rDI, so the memory operand's address is the usual one.
     masked::store_elements(cpu, op, 1, elements, &data)?;
     Ok(Flow::Next)
 }

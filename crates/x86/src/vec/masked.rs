@@ -17,9 +17,9 @@ pub(crate) fn low(n: u8) -> u64 {
 /// Elements in memory that the instruction touches, a bit each.
 fn active(cpu: &Cpu, m: &Masked) -> u64 {
     let k = cpu.s.vec.k[usize::from(m.k & 7)];
-    if m.broadcast_bits != 0 {
-        let copies = 0..m.broadcast_bits;
-        copies.filter(|n| k >> n & 1 != 0).fold(0, |e, n| e | 1 << (n % m.count))
+    if m.spread_over != 0 {
+        let used = k & low(m.spread_over);
+        (0..m.spread_over).step_by(usize::from(m.count)).fold(0, |e, at| e | used >> at) & low(m.count)
     } else if m.packed {
         low((k & low(m.count)).count_ones() as u8)
     } else {
@@ -57,19 +57,24 @@ pub(crate) fn load_elements(cpu: &mut Cpu, op: &Op, size: u8, elements: u64, to:
     Ok(())
 }
 
+/// Checks that the selected elements can be written.
+fn probe_elements(cpu: &mut Cpu, op: &Op, size: u8, elements: u64) -> R<()> {
+    for (first, count) in runs(elements) {
+        let len = u64::from(count) * u64::from(size);
+        let la = part_la(cpu, op, u64::from(first) * u64::from(size), len, Access::Write)?;
+        cpu.probe(la, len, Access::Write, op.seg & 7)?;
+    }
+    Ok(())
+}
+
 /// Stores the selected elements: all of them or, with a fault, none.
 pub(crate) fn store_elements(cpu: &mut Cpu, op: &Op, size: u8, elements: u64, from: &[u8]) -> R<()> {
-    for pass in 0..2 {
-        for (first, count) in runs(elements) {
-            let at = u64::from(first) * u64::from(size);
-            let len = u64::from(count) * u64::from(size);
-            let la = part_la(cpu, op, at, len, Access::Write)?;
-            if pass == 0 {
-                cpu.probe(la, len, Access::Write, op.seg & 7)?;
-            } else {
-                cpu.write_bytes(la, &from[at as usize..(at + len) as usize], op.seg & 7)?;
-            }
-        }
+    probe_elements(cpu, op, size, elements)?;
+    for (first, count) in runs(elements) {
+        let at = u64::from(first) * u64::from(size);
+        let len = u64::from(count) * u64::from(size);
+        let la = part_la(cpu, op, at, len, Access::Write)?;
+        cpu.write_bytes(la, &from[at as usize..(at + len) as usize], op.seg & 7)?;
     }
     Ok(())
 }
@@ -97,6 +102,16 @@ pub(crate) fn load(cpu: &mut Cpu, op: &Op, size: u8, m: &Masked, to: &mut Bounce
     load_elements(cpu, op, m.element, elements, &mut to.0)
 }
 
+/// Checks that a masked memory operand of `size` bytes can be written.
+pub(crate) fn probe(cpu: &mut Cpu, op: &Op, size: u8, m: &Masked) -> R<()> {
+    let elements = active(cpu, m);
+    if elements == low(m.count) || !m.suppresses {
+        let la = operand_la(cpu, op, size.into(), Access::Write)?;
+        return cpu.probe(la, size.into(), Access::Write, op.seg & 7);
+    }
+    probe_elements(cpu, op, m.element, elements)
+}
+
 /// Stores a masked memory operand of `size` bytes.
 pub(crate) fn store(cpu: &mut Cpu, op: &Op, size: u8, m: &Masked, from: &Bounce) -> R<()> {
     let elements = active(cpu, m);
@@ -104,8 +119,7 @@ pub(crate) fn store(cpu: &mut Cpu, op: &Op, size: u8, m: &Masked, from: &Bounce)
         return super::native::store(cpu, op, size, from);
     }
     if !m.suppresses {
-        let la = operand_la(cpu, op, size.into(), Access::Write)?;
-        cpu.probe(la, size.into(), Access::Write, op.seg & 7)?;
+        probe(cpu, op, size, m)?;
     }
     if elements == 0 {
         return Ok(());

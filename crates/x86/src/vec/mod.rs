@@ -156,7 +156,9 @@ fn software(i: &Instruction, op: &mut Op) -> Option<Lowered> {
 }
 
 /// Chooses the handler of a vector or x87 instruction.
-pub(crate) fn lower(_cpu: &Cpu, i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
+pub(crate) fn lower(cpu: &Cpu, i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
+    // Others may have looked at the instruction before.
+    op.aux = 0;
     if let Some(l) = software(i, op) {
         return Some(l);
     }
@@ -174,5 +176,7 @@ pub(crate) fn lower(_cpu: &Cpu, i: &Instruction, op: &mut Op, c: &Ctx) -> Option
     if is_x87(i) || i.mnemonic() == Mnemonic::Emms {
         return x87::lower(i, op, c);
     }
-    moves::lower(i, op).or_else(|| gather::lower(i, op, c)).or_else(|| native::lower(i, op))
+    moves::lower(i, op)
+        .or_else(|| gather::lower(i, op, c))
+        .or_else(|| native::lower(i, op, cpu.model.is_amd()))
 }

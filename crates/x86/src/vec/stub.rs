@@ -17,10 +17,10 @@ use iced_x86::InstructionInfoFactory;
 use iced_x86::MemoryOperand;
 use iced_x86::Mnemonic;
 use iced_x86::OpAccess;
-use iced_x86::OpCodeOperandKind;
 use iced_x86::OpKind;
 use iced_x86::Register;
 use iced_x86::RflagsBits;
+use iced_x86::RoundingControl;
 use rustc_hash::FxHashMap;
 use std::mem::offset_of;
 use std::sync::Mutex;
@@ -45,10 +45,10 @@ pub(crate) struct Masked {
     pub(crate) k: u8,
     /// Bytes per element in memory.
     pub(crate) element: u8,
-    /// Elements in memory; 1 for embedded broadcasts.
+    /// Elements in memory.
     pub(crate) count: u8,
-    /// Elements of the destination when memory is broadcast to them, else 0.
-    pub(crate) broadcast_bits: u8,
+    /// Elements of the register over which a broadcast repeats those in memory; 0 for other instructions.
+    pub(crate) spread_over: u8,
     /// Elements are packed in memory: as many as mask bits are set (compress, expand).
     pub(crate) packed: bool,
     /// Faults of elements that are masked off do not happen.
@@ -66,6 +66,8 @@ pub(crate) struct Form {
     pub(crate) store: u8,
     /// Reads MXCSR and may raise its flags.
     pub(crate) uses_mxcsr: bool,
+    /// Suppresses exceptions by its encoding (embedded rounding, SAE).
+    pub(crate) quiet: bool,
     /// Reads arithmetic flags, or leaves some of them alone.
     pub(crate) reads_flags: bool,
     /// Writes arithmetic flags.
@@ -377,6 +379,7 @@ fn assemble(key: &Key) -> Option<Form> {
         load,
         store,
         uses_mxcsr,
+        quiet: i.suppress_all_exceptions() || i.rounding_control() != RoundingControl::None,
         reads_flags,
         writes_flags: modified != 0,
         mmx: u.mm != 0,
@@ -420,44 +423,41 @@ fn masked(i: &Instruction) -> Option<Masked> {
         return None;
     }
     let m = i.memory_size();
-    let element = match i.mnemonic() {
-        _ if i.is_broadcast() => m.size(),
-        // The mask counts results, which are wider (narrower) than what iced calls an element.
-        Mnemonic::Vpmuludq | Mnemonic::Vpmuldq => 8,
-        Mnemonic::Vpshufbitqmb => 1,
-        Mnemonic::Vpdpbusd | Mnemonic::Vpdpbusds | Mnemonic::Vpdpwssd | Mnemonic::Vpdpwssds => 4,
-        _ => m.element_size().max(1),
-    };
-    // The length of the memory operand were it not broadcast, or else that of the destination.
-    let kinds = i.op_code();
-    let vector = (0..i.op_count())
-        .map(|n| match (i.op_kind(n), kinds.op_kind(n)) {
-            (OpKind::Memory, OpCodeOperandKind::xmm_or_mem) if i.is_broadcast() => 16,
-            (OpKind::Memory, OpCodeOperandKind::ymm_or_mem) if i.is_broadcast() => 32,
-            (OpKind::Memory, OpCodeOperandKind::zmm_or_mem) if i.is_broadcast() => 64,
-            (OpKind::Register, _) if !i.is_broadcast() && i.op_register(n).is_vector_register() => {
-                i.op_register(n).size()
-            }
-            _ => 0,
-        })
-        .max()
-        .unwrap_or(0)
-        .max(16);
     let name = format!("{:?}", i.mnemonic()).to_ascii_lowercase();
+    // Loads of one element, or of a group, that goes everywhere.
+    let spreads = name.starts_with("vbroadcast") || name.starts_with("vpbroadcast");
+    let bytes = m.size();
+    // Bytes per mask bit: what a broadcast form would read, if there is one.
+    let unit = if i.op_code().can_broadcast() {
+        let mut b = *i;
+        b.set_is_broadcast(true);
+        b.memory_size().size()
+    } else if i.mnemonic() == Mnemonic::Vpshufbitqmb {
+        1
+    } else {
+        m.element_size().max(1)
+    };
+    // Bytes of the vector that a broadcast fills.
+    let filled = if i.is_broadcast() {
+        let mut whole = *i;
+        whole.set_is_broadcast(false);
+        whole.memory_size().size()
+    } else if spreads {
+        i.op_register(0).size()
+    } else {
+        0
+    };
     // VPSLLW and its like with the count in memory read all of it; the form with an immediate is elementwise.
     let shift_by_memory = ["vpsll", "vpsrl", "vpsra"].iter().any(|p| name.starts_with(p))
         && !name.contains("lv")
         && !name.contains("av")
         && i.op_kind(i.op_count() - 1) == OpKind::Memory;
     let packed = ["vpcompress", "vcompress", "vpexpand", "vexpand"].iter().any(|p| name.starts_with(p));
-    let broadcast = i.is_broadcast()
-        || (name.starts_with("vbroadcast")
-            || name.starts_with("vpbroadcast") && !name.starts_with("vpbroadcastm"));
     Some(Masked {
         k: i.op_mask().number() as u8,
-        element: element as u8,
-        count: (m.size() / element).max(1) as u8,
-        broadcast_bits: if broadcast { (vector / element).clamp(1, 64) as u8 } else { 0 },
+        element: unit as u8,
+        count: (bytes / unit).max(1) as u8,
+        spread_over: (filled / unit).min(64) as u8,
         packed,
         suppresses: suppresses(&name) && !shift_by_memory,
     })
@@ -467,8 +467,6 @@ fn masked(i: &Instruction) -> Option<Masked> {
 /// operand (Intel SDM 2, exception classes E4NF, E5NF, E6NF, E9NF).
 fn suppresses(name: &str) -> bool {
     const NOT: [&str; 32] = [
-        "vextract",
-        "vcvtne2ps2bf16",
         "vpunpck",
         "vunpck",
         "vpack",
@@ -499,6 +497,8 @@ fn suppresses(name: &str) -> bool {
         "vpclmul",
         "vmovhlps",
         "vmovlhps",
+        "vextract",
+        "vcvtne2ps",
     ];
     name == "vpshufbitqmb" || !NOT.iter().any(|p| name.starts_with(p))
 }

@@ -222,6 +222,10 @@ fn op_careful(cpu: &mut Cpu, op: &Op) -> Step {
     let size = u64::from(f.load.max(f.store));
     let access = if f.store != 0 { Access::Write } else { Access::Read };
     let la = if size != 0 { cpu.la(op, size, access)? } else { 0 };
+    if f.store != 0 {
+        // Even a store that an exception then prevents.
+        cpu.probe(la, size, access, op.seg & 7)?;
+    }
     if f.load != 0 {
         cpu.read_bytes(la, &mut mem.0[..usize::from(f.load)], op.seg & 7)?;
     }
@@ -239,9 +243,6 @@ fn op_careful(cpu: &mut Cpu, op: &Op) -> Step {
     let raised = new.fsw & !old.fcw & !pending & EXCEPTIONS;
     if f.store != 0 && raised & NO_STORE == 0 {
         cpu.write_bytes(la, &mem.0[..usize::from(f.store)], op.seg & 7)?;
-    } else if f.store != 0 {
-        // The address is checked all the same.
-        cpu.probe(la, size, Access::Write, op.seg & 7)?;
     }
     cpu.s.vec.x87 = new;
     cpu.x87_pointers(op, size != 0);

@@ -625,11 +625,10 @@ impl Cpu {
         self.bus.attach(bus);
         let start = self.s.icount;
         let mut out = Ok(());
-        let rip = self.s.rip;
         let tf = self.s.sys_flags & rflags::TF != 0;
         self.tf_sampled = false;
-        // A REP instruction counts when its last iteration is done; a fault ends it at once.
-        while self.s.icount == start {
+        // A REP instruction goes on until its last iteration is done; a fault ends it at once.
+        loop {
             self.blocks.collect();
             let trapped = match self.find_block() {
                 Ok(b) => self.run_block(b, 1) == Ran::Trapped,
@@ -653,7 +652,7 @@ impl Cpu {
             if tf && !self.tf_sampled {
                 self.pend_debug(1 << 14);
             }
-            if self.s.rip != rip || tf {
+            if !self.partial || tf {
                 break;
             }
             // Let the owner in between iterations of a long REP.
@@ -663,7 +662,7 @@ impl Cpu {
         }
         self.bus.detach();
         self.x87_sync();
-        if out.is_ok() && self.s.icount != start {
+        if out.is_ok() && self.s.icount != start && !self.partial {
             self.clear_shadow();
         }
         out
@@ -692,7 +691,6 @@ impl Cpu {
             self.s.sys_flags &= !rflags::RF;
             self.attention &= !attention::RESUME;
         }
-        let before = self.s.icount;
         let b = match self.find_block() {
             Ok(b) => b,
             Err(Trap) => {
@@ -723,7 +721,7 @@ impl Cpu {
             }
             return exited;
         }
-        let done = self.s.icount != before;
+        let done = !self.partial;
         if !done && rf {
             // An unfinished REP keeps RF.
             self.s.sys_flags |= rflags::RF;
@@ -879,18 +877,7 @@ impl Cpu {
         match std::mem::replace(&mut self.trap, TrapKind::None) {
             TrapKind::None | TrapKind::Retry => None,
             TrapKind::Exit(e) => Some(e),
-            TrapKind::Event(ev) => {
-                let exit = self.raise(ev);
-                let soft = matches!(
-                    ev.kind,
-                    EventKind::SoftInt | EventKind::SoftException | EventKind::PrivSoftException
-                );
-                if soft && exit.is_none() {
-                    // The interrupt instruction itself has retired.
-                    self.s.icount += 1;
-                }
-                exit
-            }
+            TrapKind::Event(ev) => self.raise(ev),
         }
     }
 

@@ -72,6 +72,7 @@ impl Cpu {
     /// Executes at most `max` operations (at least one) of a block's entry.
     #[inline]
     pub(crate) fn run_ops(&mut self, b: &Entry, max: u64) -> Ran {
+        self.partial = false;
         let n = u64::from(b.count).min(max) as usize;
         let start = b.ops;
         self.s.rip = b.end_rip;
@@ -100,9 +101,8 @@ impl Cpu {
                 }
                 Ok(Flow::End) => {
                     if self.partial {
-                        // A REP instruction that is to be continued: not retired, RIP stays.
-                        self.partial = false;
-                        self.s.icount += u64::from(op.idx);
+                        // A REP instruction that is to be continued: RIP stays. Each part counts, so that time passes.
+                        self.s.icount += u64::from(op.idx) + 1;
                         self.s.rip = self.op_rip(op);
                         break Ran::Boundary;
                     }

@@ -516,7 +516,7 @@ pub struct VpState {
     pub events: EventState,
     /// Activity state.
     pub activity: Activity,
-    /// Retired instructions and delivered events since creation.
+    /// Retired instructions, parts of long string instructions and delivered events since creation.
     pub icount: u64,
     /// Vector and x87 state.
     pub vec: VectorState,

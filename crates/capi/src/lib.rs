@@ -1,7 +1,7 @@
 //! `libWinHvPlatform`: the C interface of the Windows Hypervisor Platform over the crate `openwhp`.
 //!
 //! This crate checks arguments, keeps handles, lays out structures and turns errors into result codes; nothing else.
-//! [`boundary`] says what every function does on entry and how it reads and writes the caller's memory; [`error`] is
+//! `boundary.rs` says what every function does on entry and how it reads and writes the caller's memory; `error.rs` is
 //! the one table from errors to result codes. The functions themselves stand in files by subject, named as in the
 //! C headers. Start with `memory.rs`: it shows every idiom of the crate in a few lines.
 //!

@@ -483,7 +483,7 @@ fn alignment(i: &Instruction, f: &Form, amd: bool) -> (u8, bool) {
             );
             (15, !is_move)
         }
-        _ if aligned_vex(i.mnemonic()) => (size - 1, false),
+        _ if aligned_vex(i.mnemonic()) => (size.saturating_sub(1), false),
         _ => (0, false),
     }
 }

@@ -5,6 +5,7 @@
 //! registers.
 
 mod bzimage;
+mod elf32;
 mod entry;
 mod multiboot;
 mod pvh;
@@ -101,7 +102,8 @@ pub fn recognise(image: &[u8]) -> Result<Protocol, LoadError> {
     if image.starts_with(b"\x7fELF") {
         return match image.get(4) {
             Some(2) => Ok(Protocol::Pvh),
-            _ => Err(LoadError::Unknown("it is a 32-bit ELF file without a multiboot header")),
+            Some(1) if elf32::pvh_entry(image).is_some() => Ok(Protocol::Pvh),
+            _ => Err(LoadError::Unknown("it is a 32-bit ELF file without multiboot header and PVH note")),
         };
     }
     Err(LoadError::Unknown(match image {

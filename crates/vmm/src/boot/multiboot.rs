@@ -8,6 +8,9 @@ use openwhp::RegisterName;
 use super::LoadError;
 use super::Payload;
 use super::Ram;
+use super::elf32;
+use super::elf32::Segment;
+use super::elf32::u32_at;
 use super::entry;
 use crate::layout;
 use crate::layout::Region;
@@ -37,24 +40,8 @@ pub(super) fn find_header(image: &[u8]) -> Option<usize> {
     })
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
-}
-
 fn malformed(reason: &str) -> LoadError {
     LoadError::Malformed { kind: "multiboot", reason: reason.to_owned() }
-}
-
-/// One piece of the kernel: where it is in the file, where it goes, how much memory it takes.
-struct Segment {
-    offset: usize,
-    file_len: usize,
-    gpa: u64,
-    memory_len: u64,
 }
 
 pub(super) fn load(payload: &Payload, ram: &Ram) -> Result<entry::Registers, LoadError> {
@@ -65,16 +52,9 @@ pub(super) fn load(payload: &Payload, ram: &Ram) -> Result<entry::Registers, Loa
         return Err(malformed("it requires a feature that is not offered"));
     }
     let (start, segments) =
-        if flags & FLAG_ADDRESSES != 0 { from_addresses(image, at) } else { from_elf32(image) }
+        if flags & FLAG_ADDRESSES != 0 { from_addresses(image, at) } else { elf32::segments(image) }
             .ok_or_else(|| malformed("its addresses or program headers make no sense"))?;
-    let end = segments.iter().map(|segment| segment.gpa + segment.memory_len).max().unwrap_or(0);
-    if end > ram.low() {
-        return Err(ram.too_little("the kernel", end));
-    }
-    for segment in &segments {
-        let bytes = image.get(segment.offset..segment.offset.saturating_add(segment.file_len));
-        ram.put(segment.gpa, bytes.ok_or_else(|| malformed("it is cut off"))?)?;
-    }
+    let end = elf32::put(image, &segments, ram)?.ok_or_else(|| malformed("it is cut off"))?;
     super::put_command_line(payload, ram, usize::MAX)?;
     let initrd = super::put_initrd(payload, ram, end, 1 << 32)?;
     put_info(ram, initrd)?;
@@ -94,29 +74,6 @@ fn from_addresses(image: &[u8], at: usize) -> Option<(u64, Vec<Segment>)> {
     };
     let memory_len = u64::from(bss_end.saturating_sub(load)).max(file_len as u64);
     Some((u64::from(start), vec![Segment { offset, file_len, gpa: u64::from(load), memory_len }]))
-}
-
-fn from_elf32(image: &[u8]) -> Option<(u64, Vec<Segment>)> {
-    if !image.starts_with(b"\x7fELF\x01\x01") {
-        return None;
-    }
-    let (start, table) = (u32_at(image, 24)?, u32_at(image, 28)? as usize);
-    let (size, count) = (usize::from(u16_at(image, 42)?), usize::from(u16_at(image, 44)?));
-    let mut segments = Vec::new();
-    for index in 0..count {
-        let at = table.checked_add(index * size)?;
-        let field = |index: usize| u32_at(image, at.checked_add(4 * index)?);
-        if field(0)? != 1 {
-            continue;
-        }
-        segments.push(Segment {
-            offset: field(1)? as usize,
-            file_len: field(4)? as usize,
-            gpa: u64::from(field(3)?),
-            memory_len: u64::from(field(5)?).max(u64::from(field(4)?)),
-        });
-    }
-    (!segments.is_empty()).then_some((u64::from(start), segments))
 }
 
 fn put_info(ram: &Ram, initrd: Option<(u64, u64)>) -> Result<(), LoadError> {

@@ -17,6 +17,7 @@ use vm_memory::ByteValued;
 use super::LoadError;
 use super::Payload;
 use super::Ram;
+use super::elf32;
 use super::entry;
 use super::ram::Scratch;
 use crate::layout;
@@ -25,25 +26,42 @@ const MAGIC: u32 = 0x336e_c578;
 const MODULES: u64 = layout::START_INFO + 0x100;
 const MEMORY_MAP: u64 = layout::START_INFO + 0x200;
 
+fn malformed(reason: &str) -> LoadError {
+    LoadError::Malformed { kind: "ELF", reason: reason.to_owned() }
+}
+
 pub(super) fn load(payload: &Payload, ram: &Ram) -> Result<entry::Registers, LoadError> {
-    let malformed = |reason: String| LoadError::Malformed { kind: "ELF", reason };
+    let (start, end) = match elf32::pvh_entry(&payload.kernel) {
+        Some(start) => (start, put_32(&payload.kernel, ram)?),
+        None => put_64(&payload.kernel, ram)?,
+    };
+    super::put_command_line(payload, ram, usize::MAX)?;
+    let initrd = super::put_initrd(payload, ram, end, 1 << 32)?;
+    put_start_info(ram, initrd)?;
+    let mut registers = entry::protected(ram, start)?;
+    registers.push((RegisterName::RBX, layout::START_INFO.into()));
+    Ok(registers)
+}
+
+fn put_32(image: &[u8], ram: &Ram) -> Result<u64, LoadError> {
+    let (_, segments) = elf32::segments(image).ok_or_else(|| malformed("it has no segments"))?;
+    elf32::put(image, &segments, ram)?.ok_or_else(|| malformed("it is cut off"))
+}
+
+/// Loads a 64-bit kernel; returns its PVH entry and its end.
+fn put_64(image: &[u8], ram: &Ram) -> Result<(u64, u64), LoadError> {
     let scratch = Scratch::new(ram)?;
-    let end = memory_end(&payload.kernel).ok_or_else(|| malformed("its headers are cut off".to_owned()))?;
+    let end = memory_end(image).ok_or_else(|| malformed("its headers are cut off"))?;
     if end > ram.low() {
         return Err(ram.too_little("the kernel", end));
     }
-    let loaded = Elf::load(&scratch.memory, None, &mut Cursor::new(&payload.kernel[..]), None)
-        .map_err(|error| malformed(error.to_string()))?;
+    let loaded = Elf::load(&scratch.memory, None, &mut Cursor::new(image), None)
+        .map_err(|error| malformed(&error.to_string()))?;
     let PvhBootCapability::PvhEntryPresent(start) = loaded.pvh_boot_cap else {
         return Err(LoadError::Unknown("it is a 64-bit ELF file without a PVH note"));
     };
     scratch.copy_to(ram, 0, loaded.kernel_end)?;
-    super::put_command_line(payload, ram, usize::MAX)?;
-    let initrd = super::put_initrd(payload, ram, end, 1 << 32)?;
-    put_start_info(ram, initrd)?;
-    let mut registers = entry::protected(ram, start.0)?;
-    registers.push((RegisterName::RBX, layout::START_INFO.into()));
-    Ok(registers)
+    Ok((start.0, end))
 }
 
 /// End of the highest loaded segment, zeros included.

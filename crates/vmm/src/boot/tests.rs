@@ -80,6 +80,21 @@ fn pvh(with_note: bool) -> Vec<u8> {
     image
 }
 
+/// The multiboot file with its header gone and a PVH note in its place.
+fn pvh_32() -> Vec<u8> {
+    let mut image = multiboot();
+    put(&mut image, 0x1000, &[0; 12]);
+    put(&mut image, 44, &2_u16.to_le_bytes());
+    for (index, word) in [4_u32, 0x200, 0, 0, 40, 40, 4, 4].iter().enumerate() {
+        put(&mut image, 84 + 4 * index, &word.to_le_bytes());
+    }
+    let name = u32::from_le_bytes(*b"Xen\0");
+    for (index, word) in [4_u32, 4, 3, name, 9, 4, 4, 18, name, 0x10_0008].iter().enumerate() {
+        put(&mut image, 0x200 + 4 * index, &word.to_le_bytes());
+    }
+    image
+}
+
 fn register(loaded: &Loaded, name: Name) -> u64 {
     loaded.registers.iter().find(|(found, _)| *found == name).expect("the register is set").1.low()
 }
@@ -170,6 +185,10 @@ fn pvh_passes_its_information() {
     let info = register(&loaded, Name::RBX);
     assert_eq!(word(&ram, info), 0x336e_c578);
     assert_eq!(bytes(&ram, 0x10_0000, 4), b"code");
+    assert_eq!(recognise(&pvh_32()), Ok(Protocol::Pvh));
+    let loaded = load(&payload(pvh_32()), &ram).expect("it fits");
+    assert_eq!(register(&loaded, Name::RIP), 0x10_0008);
+    assert_eq!(word(&ram, 0x10_000c), 0x1234_5678);
     let refused = load(&payload(pvh(false)), &ram).expect_err("no entry");
     assert!(matches!(refused, LoadError::Unknown(_)));
 }
@@ -184,7 +203,7 @@ fn cut_and_scrambled_images_are_refused_or_loaded_but_never_panic() {
         state
     };
     let ram = ram(32);
-    let images = [bzimage(true, b"kernel"), multiboot(), pvh(true)];
+    let images = [bzimage(true, b"kernel"), multiboot(), pvh(true), pvh_32()];
     let mut refused = 0;
     for image in &images {
         for len in (0..image.len()).step_by(37) {

@@ -333,3 +333,60 @@ fn reset_restores_creation_state_and_forgets_requests() {
     m.memory.write(CODE, &[0xE6, 0x85]).expect("code");
     assert_eq!(m.next_out().0, 0x85);
 }
+
+/// The requested vectors of a processor, as the register page shows them.
+fn requested(vp: &openwhp::Processor) -> Vec<u8> {
+    let page = vp.apic_page().expect("page");
+    (0..=255_u8)
+        .filter(|v| page[0x200 + usize::from(v / 32) * 16 + usize::from(v / 8 % 4)] >> (v % 8) & 1 == 1)
+        .collect()
+}
+
+#[test]
+fn lowest_priority_picks_one_and_broadcasts_reach_all() {
+    let m = apic_machine(ExtendedVmExits::empty(), &[0xF4]);
+    let other = m.partition.create_vp(VpIndex(1)).expect("processor");
+    other.set_apic_page(&m.vp.apic_page().expect("page")).expect("page");
+    other.set_registers(&[(Name::INITIAL_APIC_ID, 1.into())]).expect("id");
+    m.set(Name::CR8, 6);
+    let lowest = InterruptRequest { kind: InterruptKind::LowestPriority, destination: 0xFF, ..fixed(0x90) };
+    m.partition.request_interrupt(lowest).expect("request");
+    assert_eq!((requested(&m.vp), requested(&other)), (vec![], vec![0x90]));
+    other.set_registers(&[(Name::CR8, 7.into())]).expect("CR8");
+    m.partition.request_interrupt(InterruptRequest { vector: 0x91, ..lowest }).expect("request");
+    assert_eq!((requested(&m.vp), requested(&other)), (vec![0x91], vec![0x90]));
+    m.partition.request_interrupt(InterruptRequest { destination: 0xFF, ..fixed(0x92) }).expect("request");
+    assert_eq!((requested(&m.vp), requested(&other)), (vec![0x91, 0x92], vec![0x90, 0x92]));
+}
+
+#[test]
+fn x2apic_registers_are_reached_by_name_in_that_mode_only() {
+    let m = apic_machine(ExtendedVmExits::empty(), &[0xF4]);
+    assert_eq!(m.vp.register(Name::APIC_TPR), Err(RegisterError::NotAvailable(Name::APIC_TPR)));
+    assert_eq!(m.get(Name::APIC_VERSION), 0x5_0014);
+    m.set(Name::APIC_BASE, 0xFEE0_0D00);
+    m.set(Name::APIC_TPR, 0x35);
+    assert_eq!((m.get(Name::APIC_TPR), m.get(Name::CR8)), (0x35, 3));
+    m.set(Name::CR8, 2);
+    assert_eq!(m.get(Name::APIC_TPR), 0x20);
+    // The register page is gone: the guest's access reaches what is mapped there, which is nothing.
+    m.memory.write(CODE, &[0xA1, 0x20, 0x00]).expect("mov ax,[0x20]");
+    assert!(matches!(m.run().reason, ExitReason::MemoryAccess(access) if access.gpa.0 == 0xFEE0_0020));
+    let refused = m.vp.set_registers(&[(Name::APIC_BASE, 0xFEE0_0400.into())]);
+    assert!(matches!(refused, Err(RegisterError::InvalidValue { .. })), "extended without enabled");
+}
+
+#[test]
+fn a_tsc_deadline_in_the_past_fires_at_once() {
+    // mov ecx,0x6e0; xor edx,edx; mov eax,1; wrmsr; sti; hlt
+    let m = apic_machine(
+        ExtendedVmExits::empty(),
+        &[0x66, 0xB9, 0xE0, 6, 0, 0, 0x66, 0x31, 0xD2, 0x66, 0xB8, 1, 0, 0, 0, 0x0F, 0x30, 0xFB, 0xF4],
+    );
+    m.handler(0x33, HANDLER, &[0xE6, 0x86]);
+    let mut page = m.vp.apic_page().expect("page");
+    page[0x320..0x324].copy_from_slice(&0x4_0033_u32.to_le_bytes());
+    m.vp.set_apic_page(&page).expect("page");
+    assert_eq!(m.next_out().0, 0x86);
+    assert_eq!(m.get(Name::TSC_DEADLINE), 0);
+}

@@ -163,6 +163,9 @@ impl std::fmt::Debug for Cpu {
     }
 }
 
+/// Parts of a REP instruction that one call of [`Cpu::emulate_one`] runs at most.
+const EMULATED_PARTS: u32 = 16;
+
 /// Entries of the fetch TLB.
 pub(crate) const FETCH_ENTRIES: usize = 256;
 
@@ -627,6 +630,7 @@ impl Cpu {
         let mut out = Ok(());
         let tf = self.s.sys_flags & rflags::TF != 0;
         self.tf_sampled = false;
+        let mut parts = 0;
         // A REP instruction goes on until its last iteration is done; a fault ends it at once.
         loop {
             self.blocks.collect();
@@ -655,8 +659,9 @@ impl Cpu {
             if !self.partial || tf {
                 break;
             }
-            // Let the owner in between iterations of a long REP.
-            if self.poll.load(Ordering::Relaxed) != 0 {
+            // Let the owner in between iterations of a long REP; it comes back with the next exit.
+            parts += 1;
+            if parts == EMULATED_PARTS || self.poll.load(Ordering::Relaxed) != 0 {
                 break;
             }
         }

@@ -3,6 +3,7 @@
 //! The stack pointer is written after the memory access has succeeded. `op.aux` holds the segment encoding of the
 //! stack ([`Op::seg`] stays that of an explicit memory operand).
 
+use super::flat;
 use super::size_of;
 use crate::cpu::Cpu;
 use crate::decode::Ctx;
@@ -11,6 +12,7 @@ use crate::exit::Flow;
 use crate::exit::R;
 use crate::exit::Step;
 use crate::mem::Access;
+use crate::mem::host;
 use crate::op::Op;
 use crate::op::Word;
 use crate::state::*;
@@ -59,6 +61,41 @@ pub(super) fn push<T: Word, S: Word>(c: &mut Cpu, seg: u8, v: T) -> R<()> {
     Ok(())
 }
 
+/// [`push`] on a flat stack if the TLB has it.
+#[inline(always)]
+pub(super) fn push_flat<T: Word, S: Word>(c: &mut Cpu, v: T) -> Option<()> {
+    let sp = moved::<S>(c, T::BYTES.wrapping_neg());
+    host::store::<T>(c.tlb_write(sp, T::BYTES)?, v)?;
+    c.set_reg(SP, S::from_u64(sp));
+    Some(())
+}
+
+/// Reads the top of a flat stack if the TLB has it.
+#[inline(always)]
+pub(super) fn top_flat<T: Word, S: Word>(c: &Cpu) -> Option<T> {
+    host::load::<T>(c.tlb_read(moved::<S>(c, 0), T::BYTES)?)
+}
+
+fn push_r_flat<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
+    let v = c.reg::<T>(op.dst);
+    match push_flat::<T, S>(c, v) {
+        Some(()) => Ok(Flow::Next),
+        None => push_r::<T, S>(c, op),
+    }
+}
+
+fn pop_r_flat<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
+    match top_flat::<T, S>(c) {
+        Some(v) => {
+            sp_add::<S>(c, T::BYTES);
+            c.set_reg(op.dst, v);
+            Ok(Flow::Next)
+        }
+        None => pop_r::<T, S>(c, op),
+    }
+}
+
+#[inline(never)]
 fn push_r<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     let v = c.reg::<T>(op.dst);
     push::<T, S>(c, op.aux, v)?;
@@ -76,6 +113,7 @@ fn push_m<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     Ok(Flow::Next)
 }
 
+#[inline(never)]
 fn pop_r<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     let v = pop_at::<T, S>(c, op.aux, 0)?;
     sp_add::<S>(c, T::BYTES);
@@ -111,7 +149,8 @@ fn enter<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     let seg = op.aux;
     let mut sp = moved::<S>(c, T::BYTES.wrapping_neg());
     let bp = c.reg::<T>(BP);
-    let frame = sp;
+    // On a 16-bit stack the frame pointer keeps the upper bits of ESP.
+    let frame = if S::BITS == 16 { c.s.gpr[RSP] & !0xffff | sp } else { sp };
     put::<T>(c, seg, sp, bp)?;
     if level > 0 {
         let mut p = c.reg::<S>(BP).to_u64();
@@ -129,6 +168,9 @@ fn enter<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     let end = S::from_u64(sp.wrapping_sub(op.imm)).to_u64();
     let la = c.seg_la(seg, end, T::BYTES, Access::Write)?;
     c.probe(la, T::BYTES, Access::Write, SS as u8)?;
+    if c.alignment_armed() && la & (T::BYTES - 1) != 0 {
+        return c.ac_fault();
+    }
     c.set_reg(BP, T::from_u64(frame));
     c.set_reg(SP, S::from_u64(end));
     Ok(Flow::Next)
@@ -238,7 +280,10 @@ pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
     let sb = c.stack_bits();
     let kind = i.op_kind(0);
     let is_gpr = kind == OpKind::Register && i.op_register(0).is_gpr();
+    let plain = flat(c.stack_seg());
     let run = match i.mnemonic() {
+        Mnemonic::Push if is_gpr && plain => by_stack!(size_of(i, 0), sb, push_r_flat),
+        Mnemonic::Pop if is_gpr && plain => by_stack!(size_of(i, 0), sb, pop_r_flat),
         Mnemonic::Push if is_gpr => by_stack!(size_of(i, 0), sb, push_r),
         Mnemonic::Push if kind == OpKind::Memory => by_stack!(size_of(i, 0), sb, push_m),
         Mnemonic::Push if kind != OpKind::Register => {

@@ -299,9 +299,11 @@ impl Cpu {
         };
         let ss = if inner { null_stack(u16::from(t.cpl)) } else { self.s.seg[SS] };
         let mut st = Stack::new(ss, sp & !0xf, true, t.cpl, ext);
+        // Out of compatibility mode a 32-bit stack has no upper half.
+        let narrow = !self.s.is64() && self.s.seg[SS].big();
         let frame = [
             u64::from(self.s.seg[SS].selector),
-            self.s.gpr[RSP],
+            if narrow { self.s.gpr[RSP] & 0xffff_ffff } else { self.s.gpr[RSP] },
             flags,
             u64::from(self.s.seg[CS].selector),
             rip,

@@ -113,18 +113,10 @@ fn op_far_imm<const CALL: bool>(cpu: &mut Cpu, op: &Op) -> Step {
 
 /// JMP or CALL m16:16, m16:32, m16:64. AMD processors know no 64-bit offset in memory.
 fn op_far_mem<const CALL: bool>(cpu: &mut Cpu, op: &Op) -> Step {
-    let size = if cpu.model.is_amd() { op.aux.min(4) } else { op.aux };
-    let len = u64::from(size);
-    let la = cpu.la(op, len + 2, Access::Read)?;
-    let seg = op.seg & 7;
-    let off = match size {
-        2 => u64::from(cpu.read::<u16>(la, seg)?),
-        4 => u64::from(cpu.read::<u32>(la, seg)?),
-        _ => cpu.read::<u64>(la, seg)?,
-    };
-    let sel = cpu.read::<u16>(cpu.wrap_la(la.wrapping_add(len)), seg)?;
+    let size = u64::from(if cpu.model.is_amd() { op.aux.min(4) } else { op.aux });
+    let (sel, off) = cpu.load_far_pointer(op, size)?;
     let next = cpu.op_next(op);
-    cpu.far(Transfer { sel, off, size: len, call: CALL, next })
+    cpu.far(Transfer { sel, off, size, call: CALL, next })
 }
 
 /// RETF, RETF imm16.
@@ -198,12 +190,11 @@ impl Cpu {
         }
         if !self.s.protected() || self.s.v86() {
             let cs = if self.s.v86() { v86_segment(t.sel) } else { self.real_segment(CS, t.sel) };
+            let st = if t.call { Some(self.push_return(t.size, t.next, false)?) } else { None };
             if t.off > u64::from(cs.limit) {
                 return self.gp(0);
             }
-            if t.call {
-                self.push_return(t.size, t.next, false)?;
-            }
+            self.commit_stack(st);
             return self.go(cs, t.off);
         }
         if is_null(t.sel) {
@@ -213,16 +204,18 @@ impl Cpu {
         if d.is_segment() { self.far_direct(t, d) } else { self.far_system(t, d) }
     }
 
-    /// Pushes the return address onto the current stack.
-    fn push_return(&mut self, size: u64, next: u64, is64: bool) -> R<()> {
-        let mut st = if is64 {
-            Stack::new(self.s.seg[SS], self.s.gpr[RSP], true, self.s.cpl, 0)
-        } else {
-            self.stack(0)
-        };
+    /// Writes the return address to the current stack; the caller commits the stack pointer once nothing can fault.
+    fn push_return(&mut self, size: u64, next: u64, is64: bool) -> R<Stack> {
+        let mut st = Stack::new(self.s.seg[SS], self.s.gpr[RSP], is64, self.s.cpl, 0);
         self.push_all(&mut st, &[u64::from(self.s.seg[CS].selector), next], size)?;
-        self.set_sp(st.sp, st.mask);
-        Ok(())
+        Ok(st)
+    }
+
+    /// Sets the stack pointer behind [`Cpu::push_return`].
+    fn commit_stack(&mut self, st: Option<Stack>) {
+        if let Some(st) = st {
+            self.set_sp(st.sp, st.mask);
+        }
     }
 
     /// Commits a code segment and RIP.
@@ -251,11 +244,15 @@ impl Cpu {
         if !d.present() {
             return self.fault(vector::NP, Some(code));
         }
-        self.check_rip(&d, t.off)?;
         self.mark_accessed(&mut d)?;
+        let mut st = None;
         if t.call {
-            self.push_return(t.size, t.next, false)?;
+            // AMD processors push with the stack of the mode they go to.
+            let is64 = if self.model.is_amd() { self.s.long_mode() && d.long() } else { self.s.is64() };
+            st = Some(self.push_return(t.size, t.next, is64)?);
         }
+        self.check_rip(&d, t.off)?;
+        self.commit_stack(st);
         self.go(d.segment(t.sel & !3 | u16::from(cpl)), t.off)
     }
 
@@ -311,7 +308,6 @@ impl Cpu {
         if !d.present() {
             return self.fault(vector::NP, Some(code));
         }
-        self.check_rip(&d, off)?;
         self.mark_accessed(&mut d)?;
         let size = if long {
             8
@@ -323,9 +319,9 @@ impl Cpu {
         if t.call && !d.conforming() && d.dpl() < cpl {
             return self.call_inner(t, gate, d, off, size);
         }
-        if t.call {
-            self.push_return(size, t.next, long)?;
-        }
+        let st = if t.call { Some(self.push_return(size, t.next, long)?) } else { None };
+        self.check_rip(&d, off)?;
+        self.commit_stack(st);
         self.go(d.segment(sel & !3 | u16::from(cpl)), off)
     }
 
@@ -353,6 +349,7 @@ impl Cpu {
         frame[n] = old[1];
         frame[n + 1] = t.next;
         self.push_all(&mut st, &frame[..n + 2], size)?;
+        self.check_rip(&d, off)?;
         self.s.seg[SS] = ss;
         self.set_sp(st.sp, st.mask);
         self.s.cpl = level;
@@ -408,7 +405,8 @@ impl Cpu {
         for i in [ES, DS, FS, GS] {
             let s = &mut self.s.seg[i];
             let conforming = s.attrs & 0x1c == 0x1c;
-            if s.present() && !conforming && s.dpl() < self.s.cpl {
+            // A null selector becomes 0 whatever its RPL was.
+            if !s.present() || !conforming && s.dpl() < self.s.cpl {
                 s.selector = 0;
                 s.attrs = 0;
             }
@@ -417,8 +415,9 @@ impl Cpu {
 
     /// RETF, releasing `extra` bytes.
     fn far_return(&mut self, size: u64, extra: u64) -> Step {
-        let rip = self.peek(0, 0, size)?;
+        // Highest word first, as the order of faults shows.
         let sel = self.peek(0, 1, size)? as u16;
+        let rip = self.peek(0, 0, size)?;
         if !self.s.protected() || self.s.v86() {
             let cs = if self.s.v86() { v86_segment(sel) } else { self.real_segment(CS, sel) };
             if rip > u64::from(cs.limit) {
@@ -435,14 +434,22 @@ impl Cpu {
             return self.go(cs, rip);
         }
         let skip = 2 * size + extra;
-        let sp = self.peek(skip, 0, size)?;
         let ss_sel = self.peek(skip, 1, size)? as u16;
+        let sp = self.peek(skip, 0, size)?;
         let ss = self.return_stack(ss_sel, &d, level)?;
         let long_code = self.s.long_mode() && d.long();
         self.s.cpl = level;
         self.set_return_stack(ss, sp.wrapping_add(extra), long_code);
         self.drop_inner_segments();
         self.go(cs, rip)
+    }
+
+    /// What every IRET pops: RIP, CS, flags. Read from the highest word down, as the order of faults shows.
+    fn peek_iret(&mut self, size: u64) -> R<(u64, u16, u64)> {
+        let flags = self.peek(0, 2, size)?;
+        let sel = self.peek(0, 1, size)? as u16;
+        let rip = self.peek(0, 0, size)?;
+        Ok((rip, sel, flags))
     }
 
     /// Replaces the flags in `mask`.
@@ -453,9 +460,7 @@ impl Cpu {
 
     /// IRET in real mode.
     fn iret_real(&mut self, size: u64) -> Step {
-        let rip = self.peek(0, 0, size)?;
-        let sel = self.peek(0, 1, size)? as u16;
-        let flags = self.peek(0, 2, size)?;
+        let (rip, sel, flags) = self.peek_iret(size)?;
         let cs = self.real_segment(CS, sel);
         if rip > u64::from(cs.limit) {
             return self.gp(0);
@@ -473,9 +478,7 @@ impl Cpu {
         if !(full || vme && size == 2) {
             return self.gp(0);
         }
-        let rip = self.peek(0, 0, size)?;
-        let sel = self.peek(0, 1, size)? as u16;
-        let flags = self.peek(0, 2, size)?;
+        let (rip, sel, flags) = self.peek_iret(size)?;
         if rip > 0xffff {
             return self.gp(0);
         }
@@ -500,9 +503,7 @@ impl Cpu {
 
     /// IRET in protected and long mode, NT clear.
     fn iret_protected(&mut self, size: u64) -> Step {
-        let rip = self.peek(0, 0, size)?;
-        let sel = self.peek(0, 1, size)? as u16;
-        let flags = self.peek(0, 2, size)?;
+        let (rip, sel, flags) = self.peek_iret(size)?;
         let cpl = self.s.cpl;
         let long = self.s.long_mode();
         if flags & rflags::VM != 0 && cpl == 0 && size == 4 && !long {
@@ -527,8 +528,8 @@ impl Cpu {
         if level == cpl && !self.s.is64() {
             self.drop_stack(3 * size);
         } else {
-            let sp = self.peek(0, 3, size)?;
             let ss_sel = self.peek(0, 4, size)? as u16;
+            let sp = self.peek(0, 3, size)?;
             let ss = self.return_stack(ss_sel, &d, level)?;
             self.set_return_stack(ss, sp, long && d.long());
         }

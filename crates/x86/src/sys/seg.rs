@@ -252,6 +252,22 @@ impl Cpu {
         Ok(s.base.wrapping_add(ea) & 0xffff_ffff)
     }
 
+    /// Loads a far pointer with an offset of `size` bytes: selector and offset. The selector's address wraps with the
+    /// address size.
+    pub(crate) fn load_far_pointer(&mut self, op: &Op, size: u64) -> R<(u16, u64)> {
+        let ea = self.ea(op);
+        let seg = op.seg & 7;
+        let la = self.seg_la(op.seg, ea.wrapping_add(size) & op.amask, 2, Access::Read)?;
+        let sel = self.read::<u16>(la, seg)?;
+        let la = self.seg_la(op.seg, ea, size, Access::Read)?;
+        let off = match size {
+            2 => u64::from(self.read::<u16>(la, seg)?),
+            4 => u64::from(self.read::<u32>(la, seg)?),
+            _ => self.read::<u64>(la, seg)?,
+        };
+        Ok((sel, off))
+    }
+
     // ---- descriptors --------------------------------------------------------------------------
 
     /// Reads the descriptor that `sel` names; `None` when it lies outside its table. `bytes` is 8, or 16 for system
@@ -557,14 +573,7 @@ fn op_pop_sreg(cpu: &mut Cpu, op: &Op) -> Step {
 /// LDS, LES, LFS, LGS, LSS. AMD processors know no 64-bit offset in memory.
 fn op_load_far(cpu: &mut Cpu, op: &Op) -> Step {
     let size = if cpu.model.is_amd() { op.imm.min(4) } else { op.imm };
-    let la = cpu.la(op, size + 2, Access::Read)?;
-    let seg = op.seg & 7;
-    let off = match size {
-        2 => u64::from(cpu.read::<u16>(la, seg)?),
-        4 => u64::from(cpu.read::<u32>(la, seg)?),
-        _ => cpu.read::<u64>(la, seg)?,
-    };
-    let sel = cpu.read::<u16>(cpu.wrap_la(la.wrapping_add(size)), seg)?;
+    let (sel, off) = cpu.load_far_pointer(op, size)?;
     let idx = usize::from(op.aux);
     let new = cpu.segment_for(idx, sel)?;
     match op.imm {

@@ -405,8 +405,8 @@ fn faults_push_an_error_code_and_the_resume_flag() {
     m.cpu.intercepts.exceptions = 0;
     m.ram.write(HANDLER, &[0x90]);
     m.steps(1);
-    // The NOP of the handler is the one counted instruction.
-    assert_eq!(m.cpu.s.rip, HANDLER + 1);
+    // The delivery is what is counted.
+    assert_eq!(m.cpu.s.rip, HANDLER);
     assert_eq!(words(&m, STACK - 16, 4), [0, CODE, CODE0.into(), 0x1_0002]);
 }
 
@@ -557,7 +557,7 @@ fn a_task_gate_pushes_the_error_code_in_the_new_task() {
     m.cpu.intercepts.exceptions = 0;
     m.ram.write(HANDLER, &[0x90]);
     m.steps(1);
-    assert_eq!((m.cpu.s.rip, m.cpu.s.gpr[RSP]), (HANDLER + 1, STACK0 - 4));
+    assert_eq!((m.cpu.s.rip, m.cpu.s.gpr[RSP]), (HANDLER, STACK0 - 4));
     assert_eq!(m.ram.get::<4>(STACK0 - 4), 0x2000);
     assert_eq!(m.ram.get::<4>(TSS + 0x20), CODE);
     assert_eq!(m.ram.get::<4>(TSS + 0x24), 0x1_0002);
@@ -941,7 +941,61 @@ fn delivery_failures_become_double_and_triple_faults() {
     m.ram.put::<8>(TSS + 36, STACK0);
     m.ram.write(HANDLER + 0x100, &[0x90]);
     m.steps(1);
-    assert_eq!(m.cpu.s.rip, HANDLER + 0x101);
+    assert_eq!(m.cpu.s.rip, HANDLER + 0x100);
     assert_eq!(m.ram.get::<8>(STACK0 - 48), 0);
     assert_eq!(m.ram.get::<8>(STACK0 - 40), CODE);
+}
+
+#[test]
+fn far_calls_push_before_they_check_the_target() {
+    // call far CODE0:limit + 1: the return address is in memory, the stack pointer is not moved.
+    let mut m = protected(&[0x9a, 0, 0x10, 0, 0, FREE as u8, 0]);
+    put_desc(&m, FREE, desc(0, 0xfff, 0x9b, 0x4));
+    assert_eq!(m.fault(), Some((GP, Some(0))));
+    assert_eq!((m.cpu.s.gpr[RSP], m.ram.get::<4>(STACK - 8)), (STACK, CODE + 7));
+}
+
+#[test]
+fn returns_read_the_highest_word_first() {
+    // retf and iretd whose frames leave the stack segment: only the upper words lie outside.
+    for code in [0xcbu8, 0xcf] {
+        let mut m = protected(&[code]);
+        m.cpu.s.seg[SS] = Segment { base: 0, limit: STACK as u32 + 3, selector: DATA0, attrs: 0x4093 };
+        m.cpu.refresh();
+        m.ram.put::<4>(STACK, 1 << 31);
+        assert_eq!(m.fault(), Some((SS_VEC, Some(0))));
+    }
+}
+
+#[test]
+fn far_pointers_wrap_within_their_address_size() {
+    // jmp far [bx] in 16-bit code
+    let mut m = with_tables(Machine::protected(16, &[0xff, 0x2f]), 32);
+    m.cpu.s.gpr[RBX] = 0xfffe;
+    m.ram.put::<2>(0xfffe, 0x1234);
+    m.ram.put::<2>(0, CODE0.into());
+    m.steps(1);
+    assert_eq!((m.cpu.s.rip, m.cpu.s.seg[CS].selector), (0x1234, CODE0));
+}
+
+#[test]
+fn stores_through_a_flat_code_segment_fault() {
+    // mov cs:[ebx], al / mov al, cs:[ebx]
+    let mut m = protected(&[0x2e, 0x88, 0x03]);
+    m.cpu.s.gpr[RBX] = PAGE;
+    assert_eq!(m.fault(), Some((GP, Some(0))));
+    let mut m = protected(&[0x2e, 0x8a, 0x03]);
+    m.cpu.s.gpr[RBX] = PAGE;
+    m.steps(1);
+}
+
+#[test]
+fn null_selectors_lose_their_rpl_on_the_way_out() {
+    let mut m = protected(&[0xcb]);
+    for (n, v) in [HANDLER, CODE3.into(), 0x5000, DATA3.into()].into_iter().enumerate() {
+        m.ram.put::<4>(STACK + n as u64 * 4, v);
+    }
+    m.cpu.s.seg[FS] = Segment { base: 0x1000, limit: 0, selector: 2, attrs: 0 };
+    m.steps(1);
+    assert_eq!((m.cpu.s.seg[FS].selector, m.cpu.s.seg[FS].base), (0, 0x1000));
 }

@@ -203,29 +203,6 @@ fn run_native(
     Ok(())
 }
 
-/// Processor time of a process between two lines of its output.
-#[derive(Debug)]
-struct CpuWatch {
-    process: u32,
-    is_wanted: bool,
-    last: f64,
-}
-
-impl CpuWatch {
-    fn new(process: u32, is_wanted: bool) -> Self {
-        Self { process, is_wanted, last: 0.0 }
-    }
-
-    /// Seconds since the last call; none when it is not wanted or not known.
-    fn lap(&mut self) -> Option<f64> {
-        if !self.is_wanted {
-            return None;
-        }
-        let now = cpu_seconds(self.process)?;
-        Some(now - std::mem::replace(&mut self.last, now))
-    }
-}
-
 /// A command that boots the guest with its console on standard output.
 #[derive(Debug)]
 struct Machine {
@@ -370,7 +347,7 @@ fn find_kernel(options: &Options) -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-    let kernel = cache.join("openwhp/vmlinuz");
+    let kernel = cache.join("openwhp/cloud/vmlinuz");
     kernel.is_file().then_some(kernel)
 }
 
@@ -412,29 +389,31 @@ impl Machine {
         let deadline = Instant::now() + timeout;
         let mut program: Option<String> = None;
         let mut is_up = false;
-        let mut watch = CpuWatch::new(child.id(), self.is_cpu_timed);
+        let mut last = None;
         loop {
-            let line = match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => line,
-                Err(RecvTimeoutError::Timeout) => bail!("gave up after {} s", timeout.as_secs()),
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
+            let Console { line, cpu } =
+                match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                    Ok(line) => line,
+                    Err(RecvTimeoutError::Timeout) => bail!("gave up after {} s", timeout.as_secs()),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                };
             if line.contains(INIT_MARKER) && !is_up {
                 is_up = true;
-                if let Some(seconds) = cpu_seconds(child.id()).filter(|_| self.wants_boot) {
+                if let Some(seconds) = cpu.filter(|_| self.wants_boot) {
                     results.add_time(self.competitor, BOOT, seconds);
                 }
             } else if let Some(name) = line.strip_prefix(PROGRAM_BEGIN) {
                 program = Some(name.to_owned());
-                watch.lap();
             } else if let Some(status) = line.strip_prefix(PROGRAM_END) {
                 let name = program.take().unwrap_or_default();
                 if status != "0" {
                     results.fail(self.competitor, &format!("{name} ended with status {status}"));
                 }
             } else if program.is_some() {
-                results.add_line(self.competitor, &line, watch.lap());
+                let lap = cpu.zip(last).map(|(now, before): (f64, f64)| now - before);
+                results.add_line(self.competitor, &line, lap.filter(|&lap| self.is_cpu_timed && lap > 0.0));
             }
+            last = cpu;
         }
         match program {
             Some(name) => bail!("the guest ended inside {name}"),
@@ -444,16 +423,24 @@ impl Machine {
     }
 }
 
+/// A line of the guest's console, and the processor time the machine's process had used when it came.
+#[derive(Debug)]
+struct Console {
+    line: String,
+    cpu: Option<f64>,
+}
+
 /// The lines of the guest's console, read by a thread so that waiting for them can end.
-fn console_lines(child: &mut Child) -> anyhow::Result<mpsc::Receiver<String>> {
+fn console_lines(child: &mut Child) -> anyhow::Result<mpsc::Receiver<Console>> {
     let output = child.stdout.take().context("the console has no pipe")?;
+    let process = child.id();
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut reader = BufReader::new(output);
         let mut bytes = Vec::new();
         while reader.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
             let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-            if sender.send(line).is_err() {
+            if sender.send(Console { line, cpu: cpu_seconds(process) }).is_err() {
                 return;
             }
             bytes.clear();

@@ -10,7 +10,7 @@
 //! | `env` | what the CPU asks for: pages, APIC, time, registers of the platform |
 //! | `registers`, `xsave`, `apic_state` | state in the interface's forms |
 //! | `vp_shared`, `shared` | mailboxes, kicks, waiting for one another |
-//! | `map`, `guest`, `fault` | guest memory and host faults |
+//! | `map`, `zeroed`, `guest`, `fault` | guest memory and host faults |
 //! | `clock`, `timers` | guest time and deadlines |
 //! | `interrupts` | routing between local APICs |
 //! | `features`, `cpuid` | what the processor offers |
@@ -37,6 +37,7 @@ mod timers;
 mod vp;
 mod vp_shared;
 mod xsave;
+mod zeroed;
 
 use std::sync::Arc;
 

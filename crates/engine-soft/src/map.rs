@@ -13,14 +13,15 @@ use openwhp_engine::HostRange;
 use openwhp_engine::MapFlags;
 use openwhp_engine::PAGE_SIZE;
 
+use crate::zeroed::Zeroed;
+
 /// A bit per page, set and cleared by anybody.
 #[derive(Debug)]
-pub(crate) struct PageBits(Box<[AtomicU64]>);
+pub(crate) struct PageBits(Zeroed<AtomicU64>);
 
 impl PageBits {
-    fn new(pages: u64) -> Self {
-        let words = pages.div_ceil(64) as usize;
-        Self((0..words).map(|_| AtomicU64::new(0)).collect())
+    fn new(pages: u64) -> Option<Self> {
+        Zeroed::new(usize::try_from(pages.div_ceil(64)).ok()?).map(Self)
     }
 
     fn word(&self, page: u64) -> Option<(&AtomicU64, u64)> {
@@ -47,15 +48,15 @@ impl PageBits {
 #[derive(Debug)]
 pub(crate) struct CodeWords {
     host: usize,
-    words: Box<[AtomicU32]>,
+    words: Zeroed<AtomicU32>,
     /// Pages whose protection is complete: no processor keeps a right to write them silently.
     guarded: PageBits,
 }
 
 impl CodeWords {
-    fn new(host: usize, pages: u64) -> Self {
-        let words = (0..pages).map(|_| AtomicU32::new(0)).collect();
-        Self { host, words, guarded: PageBits::new(pages) }
+    fn new(host: usize, pages: u64) -> Option<Self> {
+        let words = Zeroed::new(usize::try_from(pages).ok()?)?;
+        Some(Self { host, words, guarded: PageBits::new(pages)? })
     }
 
     /// Index of the word of a host page, if all of `pages` pages from there are covered.
@@ -201,21 +202,24 @@ impl GpaMap {
         GpaMap { slots }
     }
 
-    /// The map with `host` at `page`, replacing what was there.
-    pub(crate) fn with(&self, host: HostRange, page: u64, flags: MapFlags) -> GpaMap {
+    /// The map with `host` at `page`, replacing what was there; `None` if there is no memory for its tables.
+    pub(crate) fn with(&self, host: HostRange, page: u64, flags: MapFlags) -> Option<GpaMap> {
         let pages = host.len() as u64 / PAGE_SIZE;
         let mut map = self.without(page, page + pages);
         let shared = self.slots.iter().find_map(|slot| {
             let first = slot.code.covers(host.start(), pages)?;
             Some((slot.code.clone(), first))
         });
-        let (code, code_page) = shared.unwrap_or_else(|| (Arc::new(CodeWords::new(host.start(), pages)), 0));
-        let dirty = flags.contains(MapFlags::TRACK_DIRTY).then(|| PageBits::new(pages));
-        let state = Arc::new(PageState { dirty, populated: PageBits::new(pages) });
+        let (code, code_page) = match shared {
+            Some(shared) => shared,
+            None => (Arc::new(CodeWords::new(host.start(), pages)?), 0),
+        };
+        let dirty = if flags.contains(MapFlags::TRACK_DIRTY) { Some(PageBits::new(pages)?) } else { None };
+        let state = Arc::new(PageState { dirty, populated: PageBits::new(pages)? });
         let slot = Slot { page, pages, host: host.start(), flags, state, state_page: 0, code, code_page };
         let at = map.slots.partition_point(|other| other.page < page);
         map.slots.insert(at, slot);
-        map
+        Some(map)
     }
 
     /// Number of mapped pages.
@@ -256,6 +260,10 @@ mod tests {
         unsafe { HostRange::new(start, pages * PAGE_SIZE as usize) }
     }
 
+    fn map(base: &GpaMap, host: HostRange, page: u64, flags: MapFlags) -> GpaMap {
+        base.with(host, page, flags).expect("tables")
+    }
+
     fn layout(map: &GpaMap) -> Vec<(u64, u64, usize)> {
         map.slots.iter().map(|slot| (slot.page, slot.pages, slot.host)).collect()
     }
@@ -264,7 +272,8 @@ mod tests {
 
     #[test]
     fn mapping_inside_a_mapping_splits_it() {
-        let map = GpaMap::default().with(host(0x10_0000, 8), 16, RW).with(host(0x90_0000, 2), 18, RW);
+        let whole = map(&GpaMap::default(), host(0x10_0000, 8), 16, RW);
+        let map = map(&whole, host(0x90_0000, 2), 18, RW);
         assert_eq!(layout(&map), [(16, 2, 0x10_0000), (18, 2, 0x90_0000), (20, 4, 0x10_4000)]);
         assert_eq!(map.find(21).map(|slot| slot.host_of(21)), Some(0x10_5000));
         assert_eq!(map.pages(), 8);
@@ -272,7 +281,7 @@ mod tests {
 
     #[test]
     fn unmapping_holes_and_parts_keeps_the_rest() {
-        let map = GpaMap::default().with(host(0x1000, 4), 4, RW).without(0, 5).without(7, 1 << 50);
+        let map = map(&GpaMap::default(), host(0x1000, 4), 4, RW).without(0, 5).without(7, 1 << 50);
         assert_eq!(layout(&map), [(5, 2, 0x2000)]);
         assert!(map.find(4).is_none() && map.find(7).is_none());
         assert!(layout(&map.without(0, u64::MAX)).is_empty());
@@ -280,9 +289,9 @@ mod tests {
 
     #[test]
     fn dirty_bits_follow_their_pages_through_splits() {
-        let map = GpaMap::default().with(host(0x1000, 4), 0, RW | MapFlags::TRACK_DIRTY);
-        map.find(3).expect("mapped").mark_dirty(3);
-        let split = map.with(host(0x9000, 1), 1, RW);
+        let tracked = map(&GpaMap::default(), host(0x1000, 4), 0, RW | MapFlags::TRACK_DIRTY);
+        tracked.find(3).expect("mapped").mark_dirty(3);
+        let split = map(&tracked, host(0x9000, 1), 1, RW);
         assert!(split.find(2).is_some_and(|slot| slot.is_clean(2)));
         assert!(split.find(3).is_some_and(|slot| slot.take_dirty(3) && slot.is_clean(3)));
         assert!(split.find(1).is_some_and(|slot| !slot.is_tracked()));
@@ -290,7 +299,8 @@ mod tests {
 
     #[test]
     fn aliases_share_code_words() {
-        let map = GpaMap::default().with(host(0x1000, 4), 0, RW).with(host(0x3000, 1), 100, RW);
+        let whole = map(&GpaMap::default(), host(0x1000, 4), 0, RW);
+        let map = map(&whole, host(0x3000, 1), 100, RW);
         let word = |page: u64| map.find(page).map(|slot| std::ptr::from_ref(slot.code_word(page)));
         assert_eq!(word(2), word(100));
         assert_ne!(word(1), word(100));
@@ -298,7 +308,8 @@ mod tests {
 
     #[test]
     fn walking_names_the_first_page_that_fails() {
-        let map = GpaMap::default().with(host(0x1000, 2), 1, RW).with(host(0x8000, 2), 3, RW);
+        let first = map(&GpaMap::default(), host(0x1000, 2), 1, RW);
+        let map = map(&first, host(0x8000, 2), 3, RW);
         assert_eq!(map.each_page(1, 5, |_, _| true), Ok(()));
         assert_eq!(map.each_page(1, 6, |_, _| true), Err(5));
         assert_eq!(map.each_page(1, 5, |_, page| page != 4), Err(4));

@@ -150,14 +150,14 @@ impl SoftPartition {
 
 impl EngineMemory for SoftPartition {
     fn map(&self, host: HostRange, gpa: Gpa, flags: MapFlags) -> Result<(), EngineMapError> {
-        self.shared.change_map(|map| map.with(host, gpa.page(), flags));
-        Ok(())
+        let changed = self.shared.change_map(|map| map.with(host, gpa.page(), flags));
+        changed.ok_or(EngineMapError::OutOfMemory)
     }
 
     fn unmap(&self, gpa: Gpa, len: u64) -> Result<(), EngineMapError> {
         let (start, end) = pages(gpa, len);
-        self.shared.change_map(|map| map.without(start, end));
-        Ok(())
+        let changed = self.shared.change_map(|map| Some(map.without(start, end)));
+        changed.ok_or(EngineMapError::OutOfMemory)
     }
 
     fn query_dirty(&self, gpa: Gpa, len: u64, bitmap: Option<&mut [u64]>) -> Result<(), EngineMapError> {
@@ -167,21 +167,21 @@ impl EngineMemory for SoftPartition {
         let (start, end) = pages(gpa, len);
         map.each_page(start, end, |slot, _| slot.is_tracked())
             .map_err(|page| EngineMapError::NotFound { gpa: page_gpa(page) })?;
-        let mut words = vec![0_u64; (end - start).div_ceil(64) as usize];
+        let mut words = bitmap;
+        if let Some(words) = &mut words {
+            words.fill(0);
+        }
         // Pages that read clean from now on are written with an announcement. Processors may still hold rights to write
         // dirty pages silently; those writes come before the end of this call, and the pages are reported by it.
         let _ = map.each_page(start, end, |slot, page| {
-            if slot.take_dirty(page) {
-                words[((page - start) / 64) as usize] |= 1 << ((page - start) % 64);
+            let is_dirty = slot.take_dirty(page);
+            let index = page - start;
+            if let Some(word) = words.as_mut().and_then(|words| words.get_mut((index / 64) as usize)) {
+                *word |= u64::from(is_dirty) << (index % 64);
             }
             true
         });
         self.shared.gather(None, request::FLUSH_WRITES);
-        if let Some(bitmap) = bitmap {
-            for (target, word) in bitmap.iter_mut().zip(words) {
-                *target = word;
-            }
-        }
         Ok(())
     }
 

@@ -141,16 +141,17 @@ impl Shared {
         self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the map by `make` of it. When it returns, no processor uses the old one.
-    pub(crate) fn change_map(&self, make: impl FnOnce(&GpaMap) -> GpaMap) {
+    /// Replaces the map by `make` of it. When it returns, no processor uses the old one. `None` changes nothing.
+    pub(crate) fn change_map(&self, make: impl FnOnce(&GpaMap) -> Option<GpaMap>) -> Option<()> {
         let _change = lock(&self.change);
-        let next = Arc::new(make(&self.map()));
+        let next = Arc::new(make(&self.map())?);
         let old = {
             let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *map, next)
         };
         self.gather(None, request::FLUSH_MAP);
         drop(old);
+        Some(())
     }
 
     // Waiting for one another.

@@ -151,6 +151,24 @@ fn bad_ranges_are_refused_with_what_is_wrong() {
 }
 
 #[test]
+fn a_mapping_may_be_as_large_as_the_guest() {
+    let partition = Partition::builder().processors(1).build().expect("partition");
+    let width = partition.capabilities().physical_address_width;
+    // SAFETY: nothing runs and nothing is accessed before the range is unmapped.
+    #[expect(unsafe_code, reason = "maps addresses that nobody touches")]
+    let mapped =
+        unsafe { partition.map_raw(0x1000 as *mut u8, Gpa(0), 1 << width, RWX | MapFlags::TRACK_DIRTY) };
+    assert_eq!((mapped, partition.mapped_pages()), (Ok(()), 1 << (width - 12)));
+    let mut byte = [0];
+    assert!(matches!(
+        partition.read_gpa(Gpa(0x10_0000), &mut byte),
+        Err(openwhp::AccessError::Denied { .. })
+    ));
+    assert_eq!(partition.unmap(Gpa(0), 1 << width), Ok(()));
+    assert_eq!(partition.mapped_pages(), 0);
+}
+
+#[test]
 fn indices_are_checked_and_reusable() {
     let partition = Partition::builder().processors(2).build().expect("partition");
     assert!(matches!(partition.create_vp(VpIndex(2)), Err(VpError::BadIndex { count: 2, .. })));

@@ -52,11 +52,13 @@ pub struct Native {
     /// The guest's x87 registers, status and tags are in the host's unit, see [`x87`]; only during
     /// [`Cpu::run`].
     resident: bool,
+    /// Where stubs go that the arena has no room for.
+    slot: Option<arena::Slot>,
 }
 
 impl Native {
     pub(crate) fn new() -> Native {
-        Native { image: Box::new(native::FxImage([0; 512])), resident: false }
+        Native { image: Box::new(native::FxImage([0; 512])), resident: false, slot: None }
     }
 
     /// Whether the host runs vector and x87 instructions for us. When not (another architecture, executable memory

@@ -1,8 +1,10 @@
 //! Running stubs: operands in, the host's instruction, exceptions and results out.
 #![expect(unsafe_code, reason = "calls functions that were assembled at run time")]
 
+use super::arena;
 use super::masked;
 use super::stub;
+use super::stub::Built;
 use super::stub::Form;
 use super::stub::SLOT_FLAGS;
 use super::stub::SLOT_MXCSR_IN;
@@ -49,13 +51,14 @@ pub(crate) struct Bounce(pub(crate) [u8; 64]);
 
 /// The form of an operation lowered here.
 #[inline(always)]
-pub(crate) fn form_of(op: &Op) -> &'static Form {
-    // SAFETY: the handlers of this module and of `x87` are set together with `imm`, the address of a leaked `Form`.
+pub(crate) fn form_of(op: &Op) -> &Form {
+    // SAFETY: the handlers of this module and of `x87` are set together with `imm`, the address of a leaked `Form`; or
+    // `op_loose` calls them with one that outlives the operation.
     unsafe { &*std::ptr::with_exposed_provenance::<Form>(op.imm as usize) }
 }
 
 /// What [`Op::imm`] holds for a form.
-pub(crate) fn form_address(f: &'static Form) -> u64 {
+pub(crate) fn form_address(f: &Form) -> u64 {
     std::ptr::from_ref(f).expose_provenance() as u64
 }
 
@@ -504,15 +507,37 @@ pub(crate) fn aligned_vex(m: Mnemonic) -> bool {
     )
 }
 
-/// Chooses the handler of an instruction that runs natively; `op.need` is set.
-pub(crate) fn lower(i: &Instruction, op: &mut Op, amd: bool) -> Option<Lowered> {
-    let f = stub::form(i, Style::Registers)?;
-    op.imm = form_address(f);
-    let (align, lifted) = alignment(i, f, amd);
-    op.aux = if f.load | f.store != 0 { align } else { 0 };
-    op.src = if lifted { LIFTED } else { 0 };
+/// An instruction for whose stub there was no room: assembled into the processor's own slot each time.
+#[cold]
+pub(crate) fn op_loose(cpu: &mut Cpu, op: &Op) -> Step {
+    let i = cpu.insn(op);
+    let x87 = super::is_x87(&i);
+    let own;
+    let f = match stub::form(&i, if x87 { Style::X87 } else { Style::Registers }) {
+        Some(Built::Ready(f)) => f,
+        Some(Built::Loose(mut f, code)) => {
+            if cpu.native.slot.is_none() {
+                cpu.native.slot = arena::Slot::new();
+            }
+            match cpu.native.slot.as_mut().and_then(|s| s.fill(&code)) {
+                Some(at) => f.code = at,
+                None => return cpu.ud(),
+            }
+            own = f;
+            &*own
+        }
+        None => return cpu.ud(),
+    };
+    let mut with_form = *op;
+    with_form.imm = form_address(f);
+    let run = if x87 { super::x87::handler(f) } else { handler(f) };
+    run(cpu, &with_form)
+}
+
+/// The handler of a form.
+fn handler(f: &Form) -> Handler {
     let general = f.mmx || f.masked.is_some() || f.load != 0 && f.store != 0;
-    let run: Handler = match (f.load != 0, f.store != 0, f.uses_mxcsr) {
+    match (f.load != 0, f.store != 0, f.uses_mxcsr) {
         _ if general => op_general,
         (false, false, false) => op_in::<false, false>,
         (false, false, true) => op_in::<false, true>,
@@ -520,6 +545,21 @@ pub(crate) fn lower(i: &Instruction, op: &mut Op, amd: bool) -> Option<Lowered> 
         (_, false, true) => op_in::<true, true>,
         (_, true, false) => op_out::<false>,
         (_, true, true) => op_out::<true>,
+    }
+}
+
+/// Chooses the handler of an instruction that runs natively; `op.need` is set.
+pub(crate) fn lower(i: &Instruction, op: &mut Op, amd: bool) -> Option<Lowered> {
+    let built = stub::form(i, Style::Registers)?;
+    let (f, run): (&Form, Handler) = match &built {
+        Built::Ready(f) => {
+            op.imm = form_address(f);
+            (f, handler(f))
+        }
+        Built::Loose(f, _) => (f, op_loose),
     };
+    let (align, lifted) = alignment(i, f, amd);
+    op.aux = if f.load | f.store != 0 { align } else { 0 };
+    op.src = if lifted { LIFTED } else { 0 };
     Lowered::next(run)
 }

@@ -109,18 +109,30 @@ const SCRATCH: [[Register; 3]; 2] =
 /// No general register in this place.
 const NO_GPR: u8 = 0xff;
 
-/// The form of `i`, assembled on first use. `None`: it cannot be run natively, or there is no room left.
-pub(crate) fn form(i: &Instruction, style: Style) -> Option<&'static Form> {
-    static CACHE: OnceLock<Mutex<FxHashMap<Key, Option<&'static Form>>>> = OnceLock::new();
+/// What [`form`] gives.
+#[derive(Debug)]
+pub(crate) enum Built {
+    /// In executable memory.
+    Ready(&'static Form),
+    /// There was no room: the form without its entry point, and the code.
+    Loose(Box<Form>, Vec<u8>),
+}
+
+/// The form of `i`, assembled on first use. `None`: it cannot be run natively.
+pub(crate) fn form(i: &Instruction, style: Style) -> Option<Built> {
+    static CACHE: OnceLock<Mutex<FxHashMap<Key, &'static Form>>> = OnceLock::new();
     let (insn, gprs) = normalise(i);
     let key = Key { insn, gprs, style };
     let mut cache = CACHE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(f) = cache.get(&key) {
-        return *f;
+        return Some(Built::Ready(f));
     }
-    let f = assemble(&key).map(|f| -> &'static Form { Box::leak(Box::new(f)) });
+    let (mut f, code) = assemble(&key)?;
+    let Some(at) = arena::add(&code) else { return Some(Built::Loose(Box::new(f), code)) };
+    f.code = at;
+    let f: &'static Form = Box::leak(Box::new(f));
     cache.insert(key, f);
-    f
+    Some(Built::Ready(f))
 }
 
 /// Replaces what differs between uses of the same form: addressing and general registers.
@@ -307,7 +319,8 @@ fn bits(mask: u32) -> impl Iterator<Item = usize> {
     (0..32).filter(move |n| mask >> n & 1 != 0)
 }
 
-fn assemble(key: &Key) -> Option<Form> {
+/// The form, its entry point still zero, and its code.
+fn assemble(key: &Key) -> Option<(Form, Vec<u8>)> {
     let i = &key.insn;
     let mut factory = InstructionInfoFactory::new();
     let u = if key.style == Style::X87 { Usage::default() } else { usage(key, &mut factory)? };
@@ -374,8 +387,8 @@ fn assemble(key: &Key) -> Option<Form> {
     e.put(&Instruction::with(Code::Retnq))?;
 
     let (load, store) = memory_access(i, &mut factory);
-    Some(Form {
-        code: arena::add(&e.enc.take_buffer())?,
+    let form = Form {
+        code: 0,
         load,
         store,
         uses_mxcsr,
@@ -388,7 +401,8 @@ fn assemble(key: &Key) -> Option<Form> {
         k_writes: u.k_writes,
         gpr_writes: u.gpr_writes,
         masked: masked(i),
-    })
+    };
+    Some((form, e.enc.take_buffer()))
 }
 
 /// Bytes read from and written to the memory operand.

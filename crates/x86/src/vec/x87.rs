@@ -18,6 +18,8 @@ use super::native::flags_out;
 use super::native::form_of;
 use super::native::x87_host;
 use super::stub;
+use super::stub::Built;
+use super::stub::Form;
 use super::stub::Style;
 use crate::cpu::Cpu;
 use crate::cpu::Mode;
@@ -448,6 +450,11 @@ fn fop(i: &Instruction, c: &Ctx) -> u16 {
     }
 }
 
+/// The handler of a form.
+pub(crate) fn handler(f: &Form) -> Handler {
+    if f.store != 0 { op_native::<true> } else { op_native::<false> }
+}
+
 /// Chooses the handler of an x87 instruction; `op.need` is set.
 pub(crate) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
     use Mnemonic as M;
@@ -477,10 +484,14 @@ pub(crate) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
             }
         }
         _ => {
-            let f = stub::form(i, Style::X87)?;
-            op.imm = native::form_address(f);
             [op.src, op.dst] = fop(i, c).to_le_bytes();
-            if f.store != 0 { op_native::<true> } else { op_native::<false> }
+            match stub::form(i, Style::X87)? {
+                Built::Ready(f) => {
+                    op.imm = native::form_address(f);
+                    handler(f)
+                }
+                Built::Loose(..) => native::op_loose,
+            }
         }
     };
     Lowered::next(run)

@@ -142,3 +142,26 @@ fn memory_and_register_sources_give_the_same_result() {
     }
     assert!(compared > 1500, "only {compared} forms compared");
 }
+
+#[test]
+fn instructions_run_when_there_is_no_room_for_their_stubs() {
+    // Immediates that no other test uses.
+    let mut m = ready(|a| {
+        a.pshufd(xmm0, xmm1, 0x93)?;
+        a.shufps(xmm2, xmmword_ptr(rax), 0x93)?;
+        a.fld(qword_ptr(rax))?;
+        a.ficom(word_ptr(rax + 0x40))?;
+        a.vpalignr(ymm3, ymm1, ymm2, 13)
+    });
+    m.ram.write(DATA, &[0x3f; 64]);
+    crate::vec::arena::FULL.set(true);
+    let end = m.run(5);
+    crate::vec::arena::FULL.set(false);
+    assert_eq!(end, CpuExit::Limit);
+    let z = &m.cpu.s.vec.zmm;
+    let lanes = |n: usize| &z[1][n * 4..n * 4 + 4];
+    assert_eq!(z[0][..16], [lanes(3), lanes(0), lanes(1), lanes(2)].concat());
+    assert_eq!(z[2][8..16], [0x3f; 8]);
+    assert_eq!(m.cpu.s.vec.x87.top(), 7);
+    assert_eq!(z[3][3..16], z[1][..13]);
+}

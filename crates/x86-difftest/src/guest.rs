@@ -63,7 +63,12 @@ impl Guest {
         }
         m.cpu.refresh();
         let next = case.rip + case.bytes.len() as u64;
-        let end = match m.run(1) {
+        // Long string instructions count in parts.
+        let mut exit = m.run(1);
+        while exit == CpuExit::Limit && m.cpu.s.rip == case.rip {
+            exit = m.run(1);
+        }
+        let end = match exit {
             CpuExit::Limit if m.cpu.s.rip == next => End::Done,
             CpuExit::Exception { event, param } => {
                 End::Fault(event.vector, if event.vector == 14 { param } else { 0 })

@@ -100,8 +100,9 @@ impl Session {
         Some(m)
     }
 
-    /// Runs `count` random cases over these classes in code of `bits` (64 or 32).
+    /// Runs `count` random cases over these classes in code of `bits` (64 or 32; 32-bit code is integer only).
     pub fn many(&mut self, classes: &[Class], bits: u32, only: &str, count: u64, seed: u64) {
+        let classes = if bits == 32 { &[Class::Int] } else { classes };
         let mut list = codes(classes, bits);
         list.retain(|c| format!("{c:?}").starts_with(only));
         if list.is_empty() {

@@ -1,8 +1,11 @@
 //! ADD ADC SUB SBB CMP AND OR XOR TEST, NOT NEG INC DEC, with and without LOCK.
 
 use super::Shape;
+use super::flat;
+use super::load_flat;
 use super::locked;
 use super::rmw;
+use super::rmw_flat;
 use super::shape;
 use super::size_of;
 use crate::cpu::Cpu;
@@ -91,16 +94,56 @@ fn ri<T: Word, A: Binary>(c: &mut Cpu, op: &Op) -> Step {
     on_reg::<T, A>(c, op, T::from_u64(op.imm))
 }
 
+/// [`rm`] in a flat segment.
+fn rm_flat<T: Word, A: Binary>(c: &mut Cpu, op: &Op) -> Step {
+    match load_flat::<T>(c, op) {
+        Some(b) => on_reg::<T, A>(c, op, b),
+        None => rm::<T, A>(c, op),
+    }
+}
+
+/// [`on_mem`] in a flat segment; `None` leaves it to the ordinary handler.
+#[inline(always)]
+fn on_mem_flat<T: Word, A: Binary>(c: &mut Cpu, op: &Op, b: T) -> Option<Step> {
+    let (a, r) = if A::STORES {
+        let cf = c.s.flags.cf();
+        rmw_flat::<T>(c, op, |a| A::calc(a, b, cf))?
+    } else {
+        let a = load_flat::<T>(c, op)?;
+        (a, A::calc(a, b, false))
+    };
+    A::flags(&mut c.s.flags, a, b, r);
+    Some(Ok(Flow::Next))
+}
+
+fn mr_flat<T: Word, A: Binary>(c: &mut Cpu, op: &Op) -> Step {
+    let b = c.reg::<T>(op.src);
+    match on_mem_flat::<T, A>(c, op, b) {
+        Some(s) => s,
+        None => mr::<T, A>(c, op),
+    }
+}
+
+fn mi_flat<T: Word, A: Binary>(c: &mut Cpu, op: &Op) -> Step {
+    match on_mem_flat::<T, A>(c, op, T::from_u64(op.imm)) {
+        Some(s) => s,
+        None => mi::<T, A>(c, op),
+    }
+}
+
+#[inline(never)]
 fn rm<T: Word, A: Binary>(c: &mut Cpu, op: &Op) -> Step {
     let b = c.load::<T>(op)?;
     on_reg::<T, A>(c, op, b)
 }
 
+#[inline(never)]
 fn mr<T: Word, A: Binary>(c: &mut Cpu, op: &Op) -> Step {
     let b = c.reg::<T>(op.src);
     on_mem::<T, A>(c, op, b)
 }
 
+#[inline(never)]
 fn mi<T: Word, A: Binary>(c: &mut Cpu, op: &Op) -> Step {
     on_mem::<T, A>(c, op, T::from_u64(op.imm))
 }
@@ -122,15 +165,19 @@ fn lock_mi<T: Word, A: Binary>(c: &mut Cpu, op: &Op) -> Step {
     lock::<T, A>(c, op, T::from_u64(op.imm))
 }
 
-fn pick<A: Binary>(i: &Instruction) -> Option<Handler> {
+fn pick<A: Binary>(i: &Instruction, op: &Op) -> Option<Handler> {
     let n = size_of(i, 0);
+    let plain = flat(op.seg);
     let locked = i.has_lock_prefix();
     Some(match shape(i)? {
         Shape::Rr => sized!(n, rr, A),
         Shape::Ri => sized!(n, ri, A),
+        Shape::Rm if plain => sized!(n, rm_flat, A),
         Shape::Rm => sized!(n, rm, A),
         Shape::Mr if locked && A::STORES => sized!(n, lock_mr, A),
         Shape::Mi if locked && A::STORES => sized!(n, lock_mi, A),
+        Shape::Mr if plain => sized!(n, mr_flat, A),
+        Shape::Mi if plain => sized!(n, mi_flat, A),
         Shape::Mr => sized!(n, mr, A),
         Shape::Mi => sized!(n, mi, A),
         Shape::R | Shape::M => return None,
@@ -224,17 +271,17 @@ fn pick_unary<A: Unary>(i: &Instruction) -> Option<Handler> {
 }
 
 /// Chooses the handler.
-pub(super) fn lower(i: &Instruction) -> Option<Lowered> {
+pub(super) fn lower(i: &Instruction, op: &Op) -> Option<Lowered> {
     let run = match i.mnemonic() {
-        Mnemonic::Add => pick::<Add>(i),
-        Mnemonic::Adc => pick::<Adc>(i),
-        Mnemonic::Sub => pick::<Sub>(i),
-        Mnemonic::Sbb => pick::<Sbb>(i),
-        Mnemonic::Cmp => pick::<Cmp>(i),
-        Mnemonic::And => pick::<And>(i),
-        Mnemonic::Or => pick::<Or>(i),
-        Mnemonic::Xor => pick::<Xor>(i),
-        Mnemonic::Test => pick::<Test>(i),
+        Mnemonic::Add => pick::<Add>(i, op),
+        Mnemonic::Adc => pick::<Adc>(i, op),
+        Mnemonic::Sub => pick::<Sub>(i, op),
+        Mnemonic::Sbb => pick::<Sbb>(i, op),
+        Mnemonic::Cmp => pick::<Cmp>(i, op),
+        Mnemonic::And => pick::<And>(i, op),
+        Mnemonic::Or => pick::<Or>(i, op),
+        Mnemonic::Xor => pick::<Xor>(i, op),
+        Mnemonic::Test => pick::<Test>(i, op),
         Mnemonic::Not => pick_unary::<Not>(i),
         Mnemonic::Neg => pick_unary::<Neg>(i),
         Mnemonic::Inc => pick_unary::<Inc>(i),

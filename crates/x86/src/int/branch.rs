@@ -5,10 +5,13 @@
 //! targets in a flat 4 GiB segment need no check.
 
 use super::cc;
+use super::flat;
 use super::size_of;
 use super::stack::pop_at;
 use super::stack::push;
+use super::stack::push_flat;
 use super::stack::sp_add;
+use super::stack::top_flat;
 use crate::cpu::Cpu;
 use crate::decode::Ctx;
 use crate::decode::Lowered;
@@ -86,10 +89,19 @@ fn looping<A: Word, const KIND: u8>(c: &mut Cpu, op: &Op) -> Step {
 }
 
 /// CALL rel: operand size `T`, stack pointer `S`; `op.disp` is the return address.
+#[inline(never)]
 fn call<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     push::<T, S>(c, op.aux, T::from_u64(op.disp))?;
     c.s.rip = op.imm;
     Ok(Flow::End)
+}
+
+/// [`call`] on a flat stack.
+fn call_flat<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
+    match push_flat::<T, S>(c, T::from_u64(op.disp)) {
+        Some(()) => jmp(c, op),
+        None => call::<T, S>(c, op),
+    }
 }
 
 fn call_checked<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
@@ -128,7 +140,21 @@ fn call_m<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     Ok(Flow::End)
 }
 
+/// [`ret`] on a flat stack.
+fn ret_flat<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
+    match top_flat::<T, S>(c).map(T::to_u64) {
+        // Canonical in every paging mode, or inside the segment.
+        Some(v) if (v as i64) << 16 >> 16 == v as i64 && v <= c.cs_limit => {
+            sp_add::<S>(c, T::BYTES + op.imm);
+            c.s.rip = v;
+            Ok(Flow::End)
+        }
+        _ => ret::<T, S>(c, op),
+    }
+}
+
 /// RET and RET imm16.
+#[inline(never)]
 fn ret<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     let target = pop_at::<T, S>(c, op.aux, 0)?.to_u64();
     c.check_target(target)?;
@@ -193,7 +219,11 @@ pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
                 OpKind::NearBranch32 => 4,
                 _ => 8,
             };
-            if free(c, op.imm) { by_stack!(n, sb, call) } else { by_stack!(n, sb, call_checked) }
+            match (free(c, op.imm), flat(c.stack_seg())) {
+                (true, true) => by_stack!(n, sb, call_flat),
+                (true, false) => by_stack!(n, sb, call),
+                (false, _) => by_stack!(n, sb, call_checked),
+            }
         }
         Mnemonic::Call if i.is_call_near_indirect() => {
             op.imm = c.next;
@@ -206,7 +236,7 @@ pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
                 Code::Retnd | Code::Retnd_imm16 => 4,
                 _ => 8,
             };
-            by_stack!(n, sb, ret)
+            if flat(c.stack_seg()) { by_stack!(n, sb, ret_flat) } else { by_stack!(n, sb, ret) }
         }
         _ => return None,
     };

@@ -96,6 +96,8 @@ use crate::exit::R;
 use crate::mem::Access;
 use crate::mem::host;
 use crate::op::Op;
+use crate::op::SEG_BASE;
+use crate::op::SEG_CHECK;
 use crate::op::Word;
 use iced_x86::ConditionCode;
 use iced_x86::Instruction;
@@ -104,7 +106,7 @@ use iced_x86::OpKind;
 /// Chooses the handler of an integer instruction.
 pub(crate) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
     mov::lower(i, op, c)
-        .or_else(|| alu::lower(i))
+        .or_else(|| alu::lower(i, op))
         .or_else(|| branch::lower(i, op, c))
         .or_else(|| stack::lower(i, op, c))
         .or_else(|| shift::lower(i))
@@ -214,6 +216,34 @@ fn vex_allowed(c: &Ctx) -> bool {
 #[inline(always)]
 fn rm<T: Word, const MEM: bool>(c: &mut Cpu, op: &Op) -> R<T> {
     if MEM { c.load::<T>(op) } else { Ok(c.reg::<T>(op.src)) }
+}
+
+/// Whether an encoded segment needs neither base nor check: the `*_flat` handlers then take the fast path without
+/// any, and go to the ordinary handler for everything else.
+fn flat(seg: u8) -> bool {
+    seg & (SEG_CHECK | SEG_BASE) == 0
+}
+
+/// Loads the memory operand of a flat segment if the TLB has it.
+#[inline(always)]
+fn load_flat<T: Word>(c: &Cpu, op: &Op) -> Option<T> {
+    host::load::<T>(c.tlb_read(c.ea(op), T::BYTES)?)
+}
+
+/// Stores to the memory operand of a flat segment if the TLB has it.
+#[inline(always)]
+fn store_flat<T: Word>(c: &Cpu, op: &Op, v: T) -> Option<()> {
+    host::store::<T>(c.tlb_write(c.ea(op), T::BYTES)?, v)
+}
+
+/// Read-modify-write of the memory operand of a flat segment if the TLB has it.
+#[inline(always)]
+fn rmw_flat<T: Word>(c: &Cpu, op: &Op, f: impl Fn(T) -> T) -> Option<(T, T)> {
+    let p = c.tlb_write(c.ea(op), T::BYTES)?;
+    let old = host::load::<T>(p)?;
+    let new = f(old);
+    host::store::<T>(p, new)?;
+    Some((old, new))
 }
 
 /// Read-modify-write of the memory operand without LOCK; returns the old and the new value.

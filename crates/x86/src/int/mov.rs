@@ -2,8 +2,11 @@
 
 use super::Shape;
 use super::cc;
+use super::flat;
+use super::load_flat;
 use super::shape;
 use super::size_of;
+use super::store_flat;
 use crate::cpu::Cpu;
 use crate::decode::Ctx;
 use crate::decode::Lowered;
@@ -29,18 +32,67 @@ fn mov_ri<T: Word>(c: &mut Cpu, op: &Op) -> Step {
     Ok(Flow::Next)
 }
 
+/// [`mov_rm`] in a flat segment, and so on.
+fn mov_rm_flat<T: Word>(c: &mut Cpu, op: &Op) -> Step {
+    match load_flat::<T>(c, op) {
+        Some(v) => {
+            c.set_reg(op.dst, v);
+            Ok(Flow::Next)
+        }
+        None => mov_rm::<T>(c, op),
+    }
+}
+
+fn mov_mr_flat<T: Word>(c: &mut Cpu, op: &Op) -> Step {
+    let v = c.reg::<T>(op.src);
+    match store_flat(c, op, v) {
+        Some(()) => Ok(Flow::Next),
+        None => mov_mr::<T>(c, op),
+    }
+}
+
+fn mov_mi_flat<T: Word>(c: &mut Cpu, op: &Op) -> Step {
+    match store_flat(c, op, T::from_u64(op.imm)) {
+        Some(()) => Ok(Flow::Next),
+        None => mov_mi::<T>(c, op),
+    }
+}
+
+fn movzx_rm_flat<D: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
+    match load_flat::<S>(c, op) {
+        Some(v) => {
+            c.set_reg(op.dst, D::from_u64(v.to_u64()));
+            Ok(Flow::Next)
+        }
+        None => movzx_rm::<D, S>(c, op),
+    }
+}
+
+fn movsx_rm_flat<D: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
+    match load_flat::<S>(c, op) {
+        Some(v) => {
+            c.set_reg(op.dst, D::from_u64(v.sext()));
+            Ok(Flow::Next)
+        }
+        None => movsx_rm::<D, S>(c, op),
+    }
+}
+
+#[inline(never)]
 fn mov_rm<T: Word>(c: &mut Cpu, op: &Op) -> Step {
     let v = c.load::<T>(op)?;
     c.set_reg(op.dst, v);
     Ok(Flow::Next)
 }
 
+#[inline(never)]
 fn mov_mr<T: Word>(c: &mut Cpu, op: &Op) -> Step {
     let v = c.reg::<T>(op.src);
     c.store(op, v)?;
     Ok(Flow::Next)
 }
 
+#[inline(never)]
 fn mov_mi<T: Word>(c: &mut Cpu, op: &Op) -> Step {
     c.store(op, T::from_u64(op.imm))?;
     Ok(Flow::Next)
@@ -52,6 +104,7 @@ fn movzx_rr<D: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     Ok(Flow::Next)
 }
 
+#[inline(never)]
 fn movzx_rm<D: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     let v = c.load::<S>(op)?;
     c.set_reg(op.dst, D::from_u64(v.to_u64()));
@@ -64,6 +117,7 @@ fn movsx_rr<D: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     Ok(Flow::Next)
 }
 
+#[inline(never)]
 fn movsx_rm<D: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     let v = c.load::<S>(op)?;
     c.set_reg(op.dst, D::from_u64(v.sext()));
@@ -180,9 +234,13 @@ fn movdir64b(c: &mut Cpu, op: &Op) -> Step {
     Ok(Flow::Next)
 }
 
-fn pick_mov(i: &Instruction) -> Option<Handler> {
+fn pick_mov(i: &Instruction, op: &Op) -> Option<Handler> {
     let n = size_of(i, 0);
+    let plain = flat(op.seg);
     Some(match shape(i)? {
+        Shape::Rm if plain => sized!(n, mov_rm_flat),
+        Shape::Mr if plain => sized!(n, mov_mr_flat),
+        Shape::Mi if plain => sized!(n, mov_mi_flat),
         Shape::Rr => sized!(n, mov_rr),
         Shape::Ri => sized!(n, mov_ri),
         Shape::Rm => sized!(n, mov_rm),
@@ -192,9 +250,18 @@ fn pick_mov(i: &Instruction) -> Option<Handler> {
     })
 }
 
-fn pick_extend(i: &Instruction, signed: bool) -> Option<Handler> {
+fn pick_extend(i: &Instruction, op: &Op, signed: bool) -> Option<Handler> {
     let (d, s) = (size_of(i, 0), size_of(i, 1));
     let mem = i.op_kind(1) == OpKind::Memory;
+    if mem && flat(op.seg) {
+        return Some(match (signed, s) {
+            (false, 1) => wide!(d, movzx_rm_flat, u8),
+            (false, _) => wide!(d, movzx_rm_flat, u16),
+            (true, 1) => wide!(d, movsx_rm_flat, u8),
+            (true, 2) => wide!(d, movsx_rm_flat, u16),
+            (true, _) => wide!(d, movsx_rm_flat, u32),
+        });
+    }
     Some(match (signed, mem, s) {
         (false, false, 1) => wide!(d, movzx_rr, u8),
         (false, false, _) => wide!(d, movzx_rr, u16),
@@ -270,8 +337,8 @@ fn pick_conditional(i: &Instruction) -> Option<Handler> {
 /// Chooses the handler.
 pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
     let run = match i.mnemonic() {
-        Mnemonic::Mov => pick_mov(i)?,
-        Mnemonic::Movzx => pick_extend(i, false)?,
+        Mnemonic::Mov => pick_mov(i, op)?,
+        Mnemonic::Movzx => pick_extend(i, op, false)?,
         Mnemonic::Movsx | Mnemonic::Movsxd if size_of(i, 1) == size_of(i, 0) => {
             // MOVSXD without REX.W is a plain move.
             match (i.op_kind(1) == OpKind::Memory, size_of(i, 0)) {
@@ -280,7 +347,7 @@ pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
                 (false, n) => wide!(n, mov_rr),
             }
         }
-        Mnemonic::Movsx | Mnemonic::Movsxd => pick_extend(i, true)?,
+        Mnemonic::Movsx | Mnemonic::Movsxd => pick_extend(i, op, true)?,
         Mnemonic::Movnti | Mnemonic::Movdiri => dual!(size_of(i, 1), mov_mr),
         Mnemonic::Movdir64b => {
             op.aux = c.seg(ES);

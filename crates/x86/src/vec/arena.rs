@@ -152,9 +152,9 @@ mod imp {
     }
 }
 
-/// Lets a test see the arena as full, on its thread.
 #[cfg(test)]
 thread_local! {
+    /// Lets a test see the arena as full, on its thread.
     pub(crate) static FULL: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 

@@ -17,16 +17,23 @@ use rustix::mm::MprotectFlags;
 use zerocopy::FromZeros;
 use zerocopy::IntoBytes;
 
+use super::input::Generator;
 use super::input::Input;
 use super::watchdog::Watchdog;
 use crate::Engine;
 use crate::Memory;
 use crate::call;
+use crate::machine::flat_segment;
+use crate::machine::word;
 
 /// Bytes that any buffer argument may have.
 const SCRATCH: usize = 0x3000;
 /// Memory that partitions may map: the first quarter accessible, the rest reserved.
 const GUEST: u64 = 0x40_0000;
+/// Random code at the start of guest memory.
+const CODE: u64 = 0x1_0000;
+/// Page tables for long mode: three levels, 2 MiB pages, one to one.
+const TABLES: u64 = 0x8_0000;
 /// Partitions kept at a time.
 const PARTITIONS: usize = 3;
 /// Registers in one call.
@@ -52,9 +59,15 @@ impl Drop for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(engine: &'a Engine, watchdog: &'a Watchdog) -> Self {
+    pub(super) fn new(engine: &'a Engine, watchdog: &'a Watchdog, seed: u64) -> Self {
         let memory = Memory::protected(GUEST, rustix::mm::ProtFlags::empty());
         memory.protect_part(GUEST / 4, MprotectFlags::READ | MprotectFlags::WRITE);
+        memory.write(0, &Generator::new(seed).bytes(CODE as usize));
+        memory.write_u64(TABLES, TABLES + 0x1003);
+        memory.write_u64(TABLES + 0x1000, TABLES + 0x2003);
+        for entry in 0..512 {
+            memory.write_u64(TABLES + 0x2000 + entry * 8, entry << 21 | 0x83);
+        }
         Self { engine, watchdog, partitions: Mutex::default(), memory }
     }
 
@@ -137,10 +150,34 @@ impl<'a> Session<'a> {
         let result = call!(api, WHvSetupPartition(partition));
         for index in 0..count {
             let _ = call!(api, WHvCreateVirtualProcessor(partition, index, 0));
+            self.enter(partition, index, input);
         }
         let source = self.memory.address();
         let _ = call!(api, WHvMapGpaRange(partition, source, 0, GUEST / 4, WHV_MAP_GPA_RANGE_FLAGS(7)));
         result
+    }
+
+    /// Puts a processor into a mode in which it executes the random code.
+    fn enter(&self, partition: WHV_PARTITION_HANDLE, vp: u32, input: &mut Input<'_>) -> HRESULT {
+        let (attributes, control, efer) =
+            input.pick(&[(0x009B, 0x6000_0010, 0), (0xC09B, 0x11, 0), (0xA09B, 0x8000_0011, 0x500)]);
+        let data = flat_segment(0x10, 0, 0xFFFF_FFFF, 0xC093);
+        let pairs = [
+            (WHvX64RegisterCr3, word(TABLES)),
+            (WHvX64RegisterCr4, word(0x620)),
+            (WHvX64RegisterEfer, word(efer)),
+            (WHvX64RegisterCr0, word(control)),
+            (WHvX64RegisterCs, flat_segment(8, 0, 0xFFFF_FFFF, attributes)),
+            (WHvX64RegisterSs, data),
+            (WHvX64RegisterDs, data),
+            (WHvX64RegisterEs, data),
+            (WHvX64RegisterRsp, word(0x7000)),
+            (WHvX64RegisterRflags, word(if input.once_in(2) { 0x2 } else { 0x202 })),
+            (WHvX64RegisterRip, word(u64::from(input.below(CODE as u32 - 1)))),
+        ];
+        let (names, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let (list, count, first) = (names.as_ptr(), names.len() as u32, values.as_ptr());
+        call!(self.engine.api, WHvSetVirtualProcessorRegisters(partition, vp, list, count, first))
     }
 
     fn set(
@@ -267,8 +304,9 @@ impl<'a> Session<'a> {
         let api = self.engine.api;
         let partition = self.partition(input);
         let vp = index(input);
-        match input.byte() % 6 {
+        match input.byte() % 8 {
             0 => call!(api, WHvCreateVirtualProcessor(partition, vp, input.below(8) / 7)),
+            5 | 6 => self.enter(partition, vp, input),
             1 => {
                 let mut properties = [WHV_VIRTUAL_PROCESSOR_PROPERTY::default(); 2];
                 input.fill(properties[0].as_mut_bytes());
@@ -302,12 +340,24 @@ impl<'a> Session<'a> {
     fn run(&self, input: &mut Input<'_>) -> HRESULT {
         let partition = self.partition(input);
         let vp = index(input);
-        let mut context = [0_u8; 256];
-        let size = if input.once_in(8) { input.below(257) } else { 224 };
-        let start = context.as_mut_ptr().cast();
-        self.watchdog.watch(partition as usize, vp, || {
+        let mut context = WHV_RUN_VP_EXIT_CONTEXT::default();
+        let size = if input.once_in(8) { input.below(225) } else { 224 };
+        let start = (&raw mut context).cast();
+        let result = self.watchdog.watch(partition as usize, vp, || {
             call!(self.engine.api, WHvRunVirtualProcessor(partition, vp, start, size))
-        })
+        });
+        // Mostly goes on behind the instruction that came back, or anywhere in the code.
+        if result == S_OK && !input.once_in(4) {
+            let vp_context = context.VpContext();
+            let next = match vp_context.InstructionLength() {
+                0 => u64::from(input.below(CODE as u32 - 1)),
+                length => vp_context.Rip().wrapping_add(u64::from(length)),
+            };
+            let (name, value) = (WHvX64RegisterRip, word(next));
+            let (name, value) = (&raw const name, &raw const value);
+            return call!(self.engine.api, WHvSetVirtualProcessorRegisters(partition, vp, name, 1, value));
+        }
+        result
     }
 
     fn registers(&self, input: &mut Input<'_>) -> HRESULT {

@@ -28,8 +28,10 @@ const CALLS: usize = 300;
 /// If a call reports an internal failure.
 pub fn run(engine: &Engine, input: &[u8]) -> u64 {
     let watchdog = Watchdog::default();
-    let session = Session::new(engine, &watchdog);
     let (first, rest) = input.split_at(input.len().min(1));
+    let (seed, rest) = rest.split_at(rest.len().min(8));
+    let seed = seed.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+    let session = Session::new(engine, &watchdog, seed);
     let is_parallel = first.first().is_some_and(|byte| byte & 3 == 0);
     watchdog.guard(engine.api, || {
         if !is_parallel {

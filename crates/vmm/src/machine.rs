@@ -475,3 +475,6 @@ fn locate(pci: &mut PciBus, gpa: u64) -> Option<(&mut (dyn PciFunction + '_), u6
     let (slot, offset) = pci.decode(gpa)?;
     Some((pci.function(slot)?, offset))
 }
+
+#[cfg(test)]
+mod tests;

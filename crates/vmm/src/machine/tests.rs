@@ -1,0 +1,178 @@
+//! Tests of the wiring, with a partition whose processors never run.
+
+use openwhp::ApicMode;
+use openwhp::GuestMemory;
+use openwhp::MapFlags;
+use openwhp_devices::GuestRam;
+use openwhp_devices::virtio::block::Block;
+use openwhp_devices::virtio::block::BlockBackend;
+use openwhp_devices::virtio::console::Console as ConsoleDevice;
+use openwhp_devices::virtio::entropy::Entropy;
+use openwhp_devices::virtio::net::Net;
+
+use super::*;
+use crate::console::Sink;
+use crate::console::VirtioEnd;
+use crate::random::Randomness;
+use crate::usernet;
+use crate::usernet::UserNet;
+use crate::wake::Wake;
+
+const MEMORY: u64 = 16 << 20;
+
+/// A disk of zeros that forgets what is written.
+struct Zeros;
+
+impl BlockBackend for Zeros {
+    fn sectors(&self) -> u64 {
+        2048
+    }
+    fn is_read_only(&self) -> bool {
+        false
+    }
+    fn read_at(&mut self, _offset: u64, bytes: &mut [u8]) -> std::io::Result<()> {
+        bytes.fill(0);
+        Ok(())
+    }
+    fn write_at(&mut self, _offset: u64, _bytes: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Fixture {
+    machine: Machine,
+    ram: Ram,
+    ending: Arc<Ending>,
+    /// The other end of the network card's cable.
+    _network: UserNet,
+}
+
+fn fixture() -> Fixture {
+    let memory = GuestMemory::new(MEMORY).expect("host memory");
+    let partition =
+        Partition::builder().processors(1).apic(ApicMode::X2Apic).build().expect("a plain partition");
+    let rights = MapFlags::READ | MapFlags::WRITE | MapFlags::EXECUTE;
+    partition.map(&memory, 0, Gpa(0), MEMORY, rights).expect("whole pages");
+    partition.create_vp(openwhp::VpIndex(0)).expect("the first processor");
+    let wake = Wake::new().expect("an event descriptor");
+    let console = Arc::new(Console::new(Sink::None, wake.clone()));
+    let ending = Arc::new(Ending::new());
+    let ram = Ram::new(memory);
+    let machine = Machine::new(Parts {
+        ram: ram.clone(),
+        partition,
+        console: Arc::clone(&console),
+        ending: Arc::clone(&ending),
+        debug_exit: Some(0xf4),
+        unix_seconds: 0,
+    });
+    let network = UserNet::new(wake);
+    let mut devices = machine.devices();
+    devices.add_virtio(Block::new(Zeros, "zeros")).expect("a free slot");
+    devices.add_virtio(Net::new(network.card_end(), usernet::GUEST_MAC)).expect("a free slot");
+    devices.add_virtio(ConsoleDevice::new(VirtioEnd(console))).expect("a free slot");
+    devices.add_virtio(Entropy::new(Randomness::repeatable())).expect("a free slot");
+    drop(devices);
+    Fixture { machine, ram, ending, _network: network }
+}
+
+fn port_in<const N: usize>(machine: &Machine, port: u16) -> [u8; N] {
+    let mut bytes = [0; N];
+    machine.access(|bus| PortBus::read(bus, port, &mut bytes));
+    bytes
+}
+
+fn port_out(machine: &Machine, port: u16, bytes: &[u8]) {
+    machine.access(|bus| PortBus::write(bus, port, bytes));
+}
+
+fn load(machine: &Machine, gpa: u64) -> u32 {
+    let mut bytes = [0; 4];
+    machine.access(|bus| MmioBus::read(bus, Gpa(gpa), &mut bytes));
+    u32::from_le_bytes(bytes)
+}
+
+fn store(machine: &Machine, gpa: u64, value: u32) {
+    machine.access(|bus| MmioBus::write(bus, Gpa(gpa), &value.to_le_bytes()));
+}
+
+#[test]
+fn every_device_answers_at_its_place() {
+    let Fixture { machine, .. } = fixture();
+    assert_eq!(load(&machine, layout::ECAM), 0x0008_1b36);
+    port_out(&machine, 0xcf8, &0x8000_0800_u32.to_le_bytes());
+    assert_eq!(port_in::<4>(&machine, 0xcfc), [0xf4, 0x1a, 0x42, 0x10]);
+    store(&machine, layout::IO_APIC, 1);
+    assert_eq!(load(&machine, layout::IO_APIC + 0x10), 0x0017_0020);
+    assert_eq!(port_in::<1>(&machine, 0x3fd), [0x60]);
+    assert_eq!(port_in::<1>(&machine, 0x64)[0] & 1, 0);
+    port_out(&machine, 0x70, &[0x0d]);
+    assert_eq!(port_in::<1>(&machine, 0x71), [0x80]);
+    assert_eq!(port_in::<2>(&machine, pm::BASE + pm::CONTROL), [1, 0]);
+    assert_eq!(port_in::<4>(&machine, 0x1234), [0xff; 4]);
+    assert_eq!(load(&machine, 0xd000_0000), 0xffff_ffff);
+}
+
+#[test]
+fn a_write_to_cf9_resets_but_one_to_cf8_selects() {
+    let Fixture { machine, ending, .. } = fixture();
+    port_out(&machine, 0xcf8, &0x8000_0600_u32.to_le_bytes());
+    assert!(!ending.is_over());
+    port_out(&machine, 0xcf9, &[0x06]);
+    assert_eq!(ending.wait(None), Outcome::Reset);
+}
+
+#[test]
+fn the_debug_exit_port_ends_the_run() {
+    let Fixture { machine, ending, .. } = fixture();
+    port_out(&machine, 0xf4, &[0x2a]);
+    assert_eq!(ending.wait(None), Outcome::DebugExit(0x2a));
+}
+
+#[test]
+fn random_accesses_never_panic() {
+    const PORTS: [u16; 30] = [
+        0x20, 0x21, 0x40, 0x41, 0x42, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x92, 0xa0, 0xa1, 0xf4, 0x3f8,
+        0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3ff, 0x4d0, 0x4d1, 0x600, 0x604, 0x608, 0xcf8, 0xcf9, 0xcfc, 0xffff,
+    ];
+    let Fixture { machine, ram, .. } = fixture();
+    let mut state = 0x853c_49e6_748f_ea9b_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for _ in 0..64 {
+        let gpa = random() % MEMORY & !7;
+        GuestRam::write(&ram, gpa, &random().to_le_bytes()).expect("inside of guest memory");
+    }
+    let mut accesses = 0_u32;
+    for round in 0..60_000 {
+        let len = [1, 2, 4, 8][random() as usize % 4];
+        let value = if random() % 2 == 0 { random() } else { random() % 16 };
+        let bytes = &value.to_le_bytes()[..len];
+        let slot = random() % 6;
+        let gpa = match random() % 4 {
+            0 => layout::ECAM + (slot << 15) + random() % 0x104,
+            1 => layout::IO_APIC + (random() % 5) * 0x10,
+            // Common configuration, notification and MSI-X of the functions.
+            _ => {
+                layout::PCI_WINDOW + slot * u64::from(BAR_LENGTH) + (random() % 6) * 0x1000 + random() % 0x40
+            }
+        };
+        let port = PORTS[random() as usize % PORTS.len()].wrapping_add((random() % 3) as u16);
+        let mut room = [0; 8];
+        machine.access(|bus| match round % 4 {
+            0 => MmioBus::read(bus, Gpa(gpa), &mut room[..len]),
+            1 | 2 => MmioBus::write(bus, Gpa(gpa), bytes),
+            _ if value % 2 == 0 => PortBus::read(bus, port, &mut room[..len.min(4)]),
+            _ => PortBus::write(bus, port, &bytes[..len.min(4)]),
+        });
+        accesses += 1;
+    }
+    assert_eq!(accesses, 60_000);
+}

@@ -3,7 +3,10 @@
 //! Stubs stay for good, so that processors can share them. When there is no room left, each processor assembles
 //! what it needs into a [`Slot`] of its own, over and over: slow, but guests cannot take vector instructions from
 //! each other by using up the arena.
-#![expect(unsafe_code, reason = "maps memory and turns assembled bytes into functions")]
+#![cfg_attr(
+    all(target_arch = "x86_64", target_os = "linux"),
+    expect(unsafe_code, reason = "maps memory and turns assembled bytes into functions")
+)]
 
 /// Bytes one arena holds; enough for some hundred thousand stubs.
 const ARENA_BYTES: usize = 32 << 20;
@@ -12,7 +15,7 @@ const SLOT_BYTES: usize = 512;
 /// Slots, at the start of the arena.
 const SLOTS: usize = 4096;
 
-#[cfg(all(target_arch = "x86_64", unix))]
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod imp {
     use super::ARENA_BYTES;
     use super::SLOT_BYTES;
@@ -158,13 +161,13 @@ thread_local! {
     pub(crate) static FULL: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-#[cfg(not(all(target_arch = "x86_64", unix)))]
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 mod imp {
     use super::ARENA_BYTES;
     use super::SLOT_BYTES;
     use super::SLOTS;
 
-    /// Stubs exist on x86-64 hosts only.
+    /// Stubs exist on x86-64 Linux hosts only.
     pub(crate) fn available() -> bool {
         false
     }

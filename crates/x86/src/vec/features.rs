@@ -3,6 +3,7 @@
 //! Vector and x87 instructions run on the host's own units (see [`super::stub`]), so the guest can be offered
 //! what the host has and nothing else. The words below have CPUID's layout and hold only bits of instructions
 //! this module implements.
+#![cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "other hosts have nothing to detect"))]
 
 use super::arena;
 use iced_x86::CpuidFeature;

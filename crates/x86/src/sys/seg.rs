@@ -257,14 +257,14 @@ impl Cpu {
     pub(crate) fn load_far_pointer(&mut self, op: &Op, size: u64) -> R<(u16, u64)> {
         let ea = self.ea(op);
         let seg = op.seg & 7;
-        let la = self.seg_la(op.seg, ea.wrapping_add(size) & op.amask, 2, Access::Read)?;
-        let sel = self.read::<u16>(la, seg)?;
         let la = self.seg_la(op.seg, ea, size, Access::Read)?;
         let off = match size {
             2 => u64::from(self.read::<u16>(la, seg)?),
             4 => u64::from(self.read::<u32>(la, seg)?),
             _ => self.read::<u64>(la, seg)?,
         };
+        let la = self.seg_la(op.seg, ea.wrapping_add(size) & op.amask, 2, Access::Read)?;
+        let sel = self.read::<u16>(la, seg)?;
         Ok((sel, off))
     }
 

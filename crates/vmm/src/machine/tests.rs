@@ -147,7 +147,7 @@ fn random_accesses_never_panic() {
         state
     };
     for _ in 0..64 {
-        let gpa = random() % MEMORY & !7;
+        let gpa = (random() % MEMORY) & !7;
         GuestRam::write(&ram, gpa, &random().to_le_bytes()).expect("inside of guest memory");
     }
     let mut accesses = 0_u32;

@@ -1,13 +1,7 @@
 //! Event registers: their bits, and the events they stand for.
 
-use openwhp_x86::Cpu;
 use openwhp_x86::state::Event;
 use openwhp_x86::state::EventKind;
-use openwhp_x86::state::VpState;
-use openwhp_x86::state::cr0;
-use openwhp_x86::state::cr4;
-use openwhp_x86::state::efer;
-use openwhp_x86::state::rflags;
 
 /// What the PendingEvent register asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,50 +65,6 @@ pub(crate) fn decode_interruption(value: u64) -> Result<Option<Event>, ()> {
     let error = (value & 1 << 4 != 0).then_some((value >> 32) as u32);
     let vector = if kind == EventKind::Nmi { 2 } else { vector };
     Ok(Some(Event { kind, vector, error, param: 0, length: ((value >> 5) & 15) as u8 }))
-}
-
-/// Whether the processor can be entered with this state (Intel SDM 3C "Checks on Guest Control Registers...", as far as
-/// they do not depend on virtualization hardware).
-pub(crate) fn can_enter(cpu: &Cpu) -> bool {
-    let s = &cpu.s;
-    let is_paging = s.cr0 & cr0::PG != 0;
-    let is_protected = s.cr0 & cr0::PE != 0;
-    let is_long = s.efer & efer::LMA != 0;
-    let wants_long = s.efer & efer::LME != 0;
-    let is_v86 = s.sys_flags & rflags::VM != 0;
-    let sign = if s.cr4 & cr4::LA57 != 0 { 7 } else { 16 };
-    let is_canonical = |address: u64| ((address << sign) as i64 >> sign) as u64 == address;
-    let bases = [openwhp_x86::state::FS, openwhp_x86::state::GS];
-    (!is_paging || is_protected)
-        && is_long == (wants_long && is_paging)
-        && (!is_long || s.cr4 & cr4::PAE != 0)
-        && s.cr0 & (cr0::CD | cr0::NW) != cr0::NW
-        && s.cr0 >> 32 == 0
-        && s.cr4 & !cpu.model.cr4_mask() == 0
-        && s.efer & !(cpu.model.efer_mask() | efer::LMA) == 0
-        && (is_long || s.cr4 & cr4::PCIDE == 0)
-        && !(is_long && is_v86)
-        && (!is_v86 || is_protected)
-        && s.xcr0 & 1 == 1
-        && (!is_long || bases.iter().all(|&index| is_canonical(s.seg[index].base)))
-        && (!is_long || is_canonical(s.gdtr.base) && is_canonical(s.idtr.base))
-        && (!s.is64() || is_canonical(s.rip))
-        && (s.is64() || s.rip >> 32 == 0)
-        && segments_fit(s)
-}
-
-/// Code and stack segments that no instruction could have loaded.
-fn segments_fit(s: &VpState) -> bool {
-    let code = &s.seg[openwhp_x86::state::CS];
-    let is_protected = s.cr0 & cr0::PE != 0;
-    let is_v86 = s.sys_flags & rflags::VM != 0;
-    if !is_protected || is_v86 {
-        return true;
-    }
-    // A present code segment; 64-bit and 32-bit at once is reserved.
-    let is_code = code.present() && code.is_code_or_data();
-    let is_reserved = s.efer & efer::LMA != 0 && code.long() && code.big();
-    is_code && !is_reserved
 }
 
 #[cfg(test)]

@@ -226,7 +226,7 @@ impl SoftVp {
             }
             if !is_checked {
                 is_checked = true;
-                if !events::can_enter(&self.cpu) {
+                if !self.cpu.check_state() {
                     *reason = ExitReason::InvalidVpRegisterValue;
                     return Ok(());
                 }

@@ -19,7 +19,8 @@ impl Cpu {
         let pg = s.cr0 & cr0::PG != 0;
         let lma = s.efer & efer::LMA != 0;
         let high = |v: u64| v >> 32 != 0;
-        if high(s.cr0) || pg && !s.protected() {
+        let no_write_through = s.cr0 & (cr0::CD | cr0::NW) == cr0::NW;
+        if high(s.cr0) || pg && !s.protected() || no_write_through {
             return false;
         }
         if s.efer & !(self.model.efer_mask() | efer::LMA) != 0 || lma != (pg && s.efer & efer::LME != 0) {
@@ -37,7 +38,8 @@ impl Cpu {
         if s.v86() && (lma || !s.protected()) {
             return false;
         }
-        if !s.is64() && high(s.rip) || s.is64() && !self.sign_extended(s.rip) {
+        // A RIP that is not canonical is the guest's affair: the fetch raises #GP.
+        if !s.is64() && high(s.rip) {
             return false;
         }
         !high(s.dr7) && self.model.xcr0_valid(s.xcr0)

@@ -17,7 +17,6 @@ use crate::decode::Lowered;
 use crate::exit::Flow;
 use crate::exit::R;
 use crate::exit::Step;
-use crate::mem::Access;
 use crate::op::Op;
 use crate::state::*;
 use iced_x86::Code;

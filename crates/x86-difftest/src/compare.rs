@@ -38,7 +38,10 @@ pub fn compare(case: &Case, host: &(State, End), ours: &(State, End), strict: bo
     // Environments and save areas are accessed in an order of the processor's own: the page must agree.
     let scattered =
         matches!(i.mnemonic(), Mnemonic::Fldenv | Mnemonic::Fnstenv | Mnemonic::Fnsave | Mnemonic::Frstor);
+    // Either operand may be read first.
+    let two = matches!(i.mnemonic(), Mnemonic::Cmpsb | Mnemonic::Cmpsw | Mnemonic::Cmpsd | Mnemonic::Cmpsq);
     let same = match (hend, gend) {
+        (End::Fault(14, _), End::Fault(14, _)) if two => true,
         (End::Fault(14, a), End::Fault(14, b)) if scattered => a >> 12 == b >> 12,
         _ => hend == gend,
     };

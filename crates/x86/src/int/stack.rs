@@ -254,11 +254,14 @@ fn popf<T: Word, S: Word>(c: &mut Cpu, op: &Op) -> Step {
     sp_add::<S>(c, T::BYTES);
     c.s.set_rflags(new);
     let changed = (old ^ new) & !ARITH;
-    if changed & !DF == 0 {
-        return Ok(Flow::Next);
+    if changed & (TF | AC | VM | RF) != 0 {
+        c.refresh();
+        return Ok(Flow::End);
     }
-    c.refresh();
-    Ok(Flow::End)
+    if changed & IF != 0 && new & IF != 0 {
+        c.recheck_events();
+    }
+    Ok(Flow::Next)
 }
 
 fn lahf(c: &mut Cpu, _: &Op) -> Step {

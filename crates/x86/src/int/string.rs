@@ -123,9 +123,8 @@ fn lods_one<T: Word, W: Word>(c: &mut Cpu, op: &Op) -> R<bool> {
 
 #[inline(always)]
 fn cmps_one<T: Word, W: Word, const REP: u8>(c: &mut Cpu, op: &Op) -> R<bool> {
-    // The destination operand is read first, which shows when both fault.
-    let b = load_di::<T, W>(c, op)?;
     let a = load_si::<T, W>(c, op)?;
+    let b = load_di::<T, W>(c, op)?;
     compare(c, a, b);
     step::<T, W>(c, SI);
     step::<T, W>(c, DI);
@@ -244,11 +243,11 @@ fn stos_run<T: Word, W: Word>(c: &mut Cpu, op: &Op, n: u64) -> R<(u64, bool)> {
 
 #[inline(always)]
 fn cmps_run<T: Word, W: Word, const REP: u8>(c: &mut Cpu, op: &Op, n: u64) -> R<(u64, bool)> {
-    let (y, n) = span::<T, W>(c, op.aux, DI, n, false)?;
+    let (x, n) = span::<T, W>(c, op.seg, SI, n, false)?;
     if n == 0 {
         return Ok((0, false));
     }
-    let (x, n) = span::<T, W>(c, op.seg, SI, n, false)?;
+    let (y, n) = span::<T, W>(c, op.aux, DI, n, false)?;
     let mut last = None;
     let mut done = 0;
     let mut stop = false;

@@ -10,6 +10,7 @@ use crate::decode::Lowered;
 use crate::exit::Flow;
 use crate::exit::Step;
 use crate::mem::Access;
+use crate::mem::host;
 use crate::op::Op;
 use crate::op::Word;
 use crate::state::*;
@@ -102,7 +103,14 @@ fn cmpxchg16b(c: &mut Cpu, op: &Op) -> Step {
     if la & 15 != 0 {
         return c.gp(0);
     }
-    let old = c.cmpxchg16(la, op.seg & 7, acc, new)?;
+    let hit = match c.tlb_write(la, 16) {
+        Some(p) if p & 15 == 0 => host::cmpxchg16(p, acc, new),
+        _ => None,
+    };
+    let old = match hit {
+        Some(v) => v,
+        None => c.cmpxchg16(la, op.seg & 7, acc, new)?,
+    };
     if old != acc {
         c.s.gpr[RAX] = old as u64;
         c.s.gpr[RDX] = (old >> 64) as u64;

@@ -607,3 +607,20 @@ fn code_that_overwrites_itself_runs_the_new_bytes() {
     m.steps(2);
     assert_eq!((m.cpu.s.gpr[RAX], m.cpu.s.gpr[RBX]), (0, 1));
 }
+
+#[test]
+fn popf_that_enables_interrupts_lets_a_pending_one_in() {
+    let mut m = machine(64, |a| {
+        a.popfq()?;
+        a.nop()
+    });
+    m.env().lines.interrupt = Some(0x40);
+    m.ram.put::<8>(STACK, rflags::IF);
+    // Delivery needs an IDT, which this machine lacks: the fault it ends in shows that it was tried.
+    match m.run(2) {
+        CpuExit::Exception { event, .. } => assert_eq!(event.vector, 13),
+        e => panic!("{e:?}"),
+    }
+    assert_eq!(m.env().acknowledged, [0x40]);
+    assert_eq!(m.cpu.s.rip, CODE + 1);
+}

@@ -316,6 +316,8 @@ impl SoftVp {
         for &(_, value) in registers.iter().filter(|(name, _)| name.0 == n::FP_CONTROL) {
             self.set_fp_control(value);
         }
+        // General registers and RIP cannot make a state invalid; a guest's own execution cannot either.
+        self.is_unchecked |= registers.iter().any(|(name, _)| name.0 > n::RIP);
         let mut touched = Touched::default();
         for &(name, value) in registers {
             self.set_register(name, value, &mut touched);

@@ -50,6 +50,8 @@ pub(crate) struct SoftVp {
     pub(crate) pending_event: u128,
     /// The injected event was written by the client and has not been tried yet: its conditions must be checked.
     pub(crate) is_injection_new: bool,
+    /// Registers that decide whether the state can be entered were set since it was last found valid.
+    pub(crate) is_unchecked: bool,
     /// The external interrupt of `pending_event` was handed to the processor.
     pub(crate) is_ext_int_started: bool,
     /// Parked by the guest idle register rather than by HLT.
@@ -67,6 +69,7 @@ impl SoftVp {
             remote,
             pending_event: 0,
             is_injection_new: false,
+            is_unchecked: true,
             is_ext_int_started: false,
             is_idle: false,
             exit_length: 0,
@@ -226,10 +229,11 @@ impl SoftVp {
             }
             if !is_checked {
                 is_checked = true;
-                if !self.cpu.check_state() {
+                if self.is_unchecked && !self.cpu.check_state() {
                     *reason = ExitReason::InvalidVpRegisterValue;
                     return Ok(());
                 }
+                self.is_unchecked = false;
                 if let Some(exit) = self.prepare_events()? {
                     *reason = exit;
                     return Ok(());

@@ -301,3 +301,24 @@ fn counters_count_exits() {
     assert_eq!(m.run().reason, ExitReason::Halt);
     assert_eq!(m.vp.counters().exceptions, 1);
 }
+
+#[test]
+fn hypercalls_exit_when_asked_for_and_are_undefined_otherwise() {
+    // vmcall; vmmcall; hlt
+    let code = [0x0F, 0x01, 0xC1, 0x0F, 0x01, 0xD9, 0xF4];
+    let m = with_exits(ExtendedVmExits::HYPERCALL, &code);
+    let cr0 = m.get(Name::CR0) | 1;
+    m.vp.set_registers(&[(Name::CR0, cr0.into()), (Name::RCX, 0x5C.into())]).expect("protected mode");
+    for at in [CODE, CODE + 3] {
+        let exit = m.run();
+        let ExitReason::Hypercall(call) = exit.reason else { panic!("{exit:?}") };
+        assert_eq!((call.rcx, exit.vp.rip, exit.vp.instruction_length), (0x5C, at, 3));
+        m.skip(&exit);
+    }
+    assert_eq!(m.run().reason, ExitReason::Halt);
+
+    // Without the exit there is no such instruction, and no handler for #UD either.
+    let m = with_exits(ExtendedVmExits::empty(), &code);
+    m.vp.set_registers(&[(Name::CR0, cr0.into()), (Name::IDTR, 0u64.into())]).expect("protected mode");
+    assert_eq!(m.run().reason, ExitReason::UnrecoverableException);
+}

@@ -146,6 +146,6 @@ macro_rules! call {
     ($api:expr, $name:ident($($argument:expr),* $(,)?)) => {{
         let function = $api.$name;
         // SAFETY: every pointer of the call is null or valid for the size given beside it.
-        unsafe { function($($argument),*) }
+        $crate::coverage::returned(stringify!($name), unsafe { function($($argument),*) })
     }};
 }

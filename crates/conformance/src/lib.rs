@@ -14,10 +14,13 @@
 
 pub mod api;
 pub mod cases;
+pub mod coverage;
 pub mod fuzz;
 pub mod machine;
+mod observe;
 
 pub use api::Api;
+pub use coverage::Item;
 pub use machine::Engine;
 pub use machine::Machine;
 pub use machine::Memory;

@@ -62,6 +62,11 @@ impl Engine {
         Self { name: "soft", api: Api::linked(), choice: Some(1) }
     }
 
+    /// The same engine, its calls noted while [`coverage::record`](crate::coverage::record) runs.
+    pub fn observed(self) -> Self {
+        Self { api: crate::observe::observed(self.api), ..self }
+    }
+
     /// Creates a partition on this engine.
     pub fn create(&self) -> WHV_PARTITION_HANDLE {
         let _turn = CHOOSING.lock().unwrap_or_else(PoisonError::into_inner);

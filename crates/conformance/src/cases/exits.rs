@@ -10,6 +10,7 @@ use crate::Engine;
 use crate::Machine;
 use crate::Memory;
 use crate::call;
+use crate::coverage::need;
 use crate::machine::CODE;
 use crate::machine::MEMORY;
 use crate::machine::PAGE;
@@ -493,9 +494,7 @@ fn first_touches_exit_on_demand(engine: &Engine) {
     let code = WHvCapabilityCodeExtendedVmExits;
     let result = call!(engine.api, WHvGetCapability(code, start, 8, std::ptr::null_mut()));
     assert_eq!(result, S_OK);
-    if offered.GpaAccessFaultExit() == 0 {
-        return;
-    }
+    need(offered.GpaAccessFaultExit() != 0, "GpaAccessFaultExit");
     let machine = Machine::real_mode(engine, &[0xF4], |machine| {
         machine.enable_exits(|exits| exits.set_GpaAccessFaultExit(1));
     });

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "every case calls C functions")]
 
 use crate::Engine;
+use crate::Item;
 
 mod absent;
 mod apic_exits;
@@ -28,18 +29,28 @@ pub struct Case {
     pub name: &'static str,
     /// The part of the specification that asks for it.
     pub source: &'static str,
+    /// What it covers besides what its calls show.
+    pub covers: &'static [Item],
     /// Panics if the behaviour is another.
     pub body: fn(&Engine),
 }
 
-/// Lists the cases of one file: each function with its source.
+/// Lists the cases of one file: each function with its source, and what its calls do not show.
+///
+/// ```text
+/// cases! { "memory":
+///     unmapping_holes_succeeds from "functions.md 2.3",
+///     the_final_page_may_be_unmapped from "memory.md 5" covers [Item::Ability("Q31")],
+/// }
+/// ```
 macro_rules! cases {
-    ($subject:literal: $($body:ident from $source:literal,)*) => {
+    ($subject:literal: $($body:ident from $source:literal $(covers [$($item:expr),* $(,)?])?,)*) => {
         /// The cases of this file.
         pub(super) const CASES: &[crate::cases::Case] = &[$(crate::cases::Case {
             subject: $subject,
             name: stringify!($body),
             source: $source,
+            covers: &[$($($item),*)?],
             body: $body,
         }),*];
     };

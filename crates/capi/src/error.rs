@@ -87,6 +87,9 @@ codes! {
         MapError::OutOfRange { .. } => E_INVALIDARG,
         MapError::BadHostRange { .. } => E_INVALIDARG,
         MapError::BadFlags(_) => E_INVALIDARG,
+        MapError::NoProcess => E_HANDLE,
+        MapError::OwnProcess => E_INVALIDARG,
+        MapError::ProcessMemory { .. } => E_ACCESSDENIED,
         MapError::OutOfMemory => E_OUTOFMEMORY,
     }
     AccessError {

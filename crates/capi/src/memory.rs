@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "exports C functions and maps the caller's memory")]
 
 use std::ffi::c_void;
+use std::os::fd::BorrowedFd;
 
 use openwhp::AccessError;
 use openwhp::AccessType;
@@ -36,7 +37,7 @@ exports! {
         map(&handles::set_up(partition)?, source, gpa, size, flags)
     }
 
-    /// Backs guest memory with memory of a process; only the calling one is possible now.
+    /// Backs guest memory with memory of a process: the caller, or another that shares files with it.
     fn WHvMapGpaRange2(
         partition: WHV_PARTITION_HANDLE,
         process: HANDLE,
@@ -46,8 +47,10 @@ exports! {
         flags: WHV_MAP_GPA_RANGE_FLAGS,
     ) {
         let partition = handles::set_up(partition)?;
-        check_process(process.address())?;
-        map(&partition, source, gpa, size, flags)
+        match other_process(process.address())? {
+            None => map(&partition, source, gpa, size, flags),
+            Some(descriptor) => map_other(&partition, descriptor, source, gpa, size, flags),
+        }
     }
 
     /// Removes what is mapped in a range; holes are fine.
@@ -141,20 +144,31 @@ fn map(
     Ok(unsafe { partition.map_raw(host, Gpa(gpa), size, flags) }?)
 }
 
-/// Accepts handles that mean the calling process: null, -1 and its own pidfd.
-fn check_process(handle: usize) -> Outcome {
+/// The other process that a handle means; `None` for the calling one: null, -1 and its own pidfd.
+fn other_process(handle: usize) -> Outcome<Option<i32>> {
     if handle == 0 || handle == usize::MAX {
-        return Ok(());
+        return Ok(None);
     }
     let no_process = || Failure::new(E_HANDLE, format!("process handle {handle:#x} is no pidfd"));
     let descriptor = i32::try_from(handle).map_err(|_| no_process())?;
     let info =
         std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).map_err(|_| no_process())?;
     let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")).ok_or_else(no_process)?;
-    if pid.trim() == std::process::id().to_string() {
-        return Ok(());
-    }
-    Err(Failure::new(E_ACCESSDENIED, format!("memory of process {} cannot be mapped", pid.trim())))
+    Ok((pid.trim() != std::process::id().to_string()).then_some(descriptor))
+}
+
+fn map_other(
+    partition: &Partition,
+    descriptor: i32,
+    source: Output<c_void>,
+    gpa: u64,
+    size: u64,
+    flags: WHV_MAP_GPA_RANGE_FLAGS,
+) -> Outcome {
+    // SAFETY: the caller keeps its process handle, an open descriptor, open for the length of the call.
+    let process = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    let flags = MapFlags::from_bits_retain(flags.0);
+    Ok(partition.map_process_memory(process, source.address() as u64, Gpa(gpa), size, flags)?)
 }
 
 fn query_dirty(partition: &Partition, gpa: Gpa, range_size: u64, bitmap: Output<u64>) -> Outcome {

@@ -117,6 +117,20 @@ pub enum MapError {
     /// Undefined flags.
     #[error("undefined mapping flags in {0:#x}")]
     BadFlags(u32),
+    /// The descriptor is no pidfd.
+    #[error("the descriptor of the process is no pidfd")]
+    NoProcess,
+    /// The pidfd means the calling process, whose memory is mapped with [`crate::Partition::map_raw`].
+    #[error("the pidfd means the calling process; its memory is mapped as the caller's own")]
+    OwnProcess,
+    /// Memory of another process cannot be shared.
+    #[error("memory of another process at {address:#x} cannot be mapped: {reason}")]
+    ProcessMemory {
+        /// First address that cannot, in that process.
+        address: u64,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The host gave no memory for the map itself.
     #[error("not enough host memory for the memory map")]
     OutOfMemory,

@@ -69,6 +69,7 @@ mod gate;
 mod memory;
 mod partition;
 mod pins;
+mod process;
 mod processor;
 mod property;
 mod store;

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "allocates pages from the host and copies through raw pointers")]
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::ptr::copy_nonoverlapping;
 use std::sync::Arc;
@@ -32,6 +33,21 @@ use crate::MemoryError;
 #[derive(Clone)]
 pub struct GuestMemory(Arc<Block>);
 
+/// A part of a file and its place in a block.
+#[derive(Debug)]
+pub(crate) struct FilePart {
+    /// Offset in the block, bytes.
+    pub(crate) at: usize,
+    /// Length in bytes.
+    pub(crate) len: usize,
+    /// The file.
+    pub(crate) file: OwnedFd,
+    /// Offset in the file, bytes.
+    pub(crate) offset: u64,
+    /// Rights.
+    pub(crate) prot: ProtFlags,
+}
+
 struct Block {
     start: NonNull<u8>,
     len: usize,
@@ -44,7 +60,7 @@ unsafe impl Sync for Block {}
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: `start` and `len` come from the one successful mmap in `GuestMemory::new`, and the last owner is gone.
+        // SAFETY: `start` and `len` come from the one successful mmap of the constructor, and the last owner is gone.
         let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.len) };
     }
 }
@@ -66,6 +82,27 @@ impl GuestMemory {
             .map_err(|error| refused(&error.to_string()))?;
         let start = NonNull::new(start.cast::<u8>()).ok_or_else(|| refused("null mapping"))?;
         Ok(Self(Arc::new(Block { start, len: size })))
+    }
+
+    /// A block of `len` bytes put together from parts of files, each with rights of its own. What no part covers is
+    /// inaccessible.
+    pub(crate) fn of_files(len: usize, parts: &[FilePart]) -> rustix::io::Result<Self> {
+        let flags = HostMapFlags::PRIVATE | HostMapFlags::NORESERVE;
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice overlaps nothing.
+        let start =
+            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), len, ProtFlags::empty(), flags) }?;
+        let start = NonNull::new(start.cast::<u8>()).ok_or(rustix::io::Errno::NOMEM)?;
+        let block = Self(Arc::new(Block { start, len }));
+        for part in parts {
+            if part.at.checked_add(part.len).is_none_or(|end| end > len) {
+                return Err(rustix::io::Errno::INVAL);
+            }
+            let at = start.as_ptr().wrapping_add(part.at).cast();
+            let flags = HostMapFlags::SHARED | HostMapFlags::FIXED;
+            // SAFETY: the part lies inside the block just made, whose pages nobody uses yet.
+            unsafe { rustix::mm::mmap(at, part.len, part.prot, flags, &part.file, part.offset) }?;
+        }
+        Ok(block)
     }
 
     /// Size in bytes, a multiple of 4096.

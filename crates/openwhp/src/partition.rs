@@ -1,6 +1,7 @@
 //! Partitions: one guest machine, from configuration to deletion.
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -293,6 +294,41 @@ impl Partition {
         // SAFETY: the caller's promise is the one needed.
         let range = unsafe { crate::memory::raw_host_range(host, bytes) };
         live.map(range, gpa, flags, None)
+    }
+
+    /// Maps `len` bytes at `address` of another process, which the pidfd `process` names.
+    ///
+    /// Every page must lie in a shared mapping of a regular file there (a memfd, shared anonymous memory, a file);
+    /// the library maps the same part of the file here, with the rights it has there, so that stores of either side
+    /// are seen by the other at once. What the other process does to its mapping afterwards (unmap, re-protect, exit)
+    /// does not change the guest's: the pages stay until they are unmapped from the guest, or the file is truncated
+    /// and accesses exit.
+    ///
+    /// **Shape:** `address`, `gpa` and `len` are multiples of 4096. **Threading:** as [`Partition::map`].
+    ///
+    /// # Errors
+    /// [`MapError::NoProcess`], [`MapError::OwnProcess`], or [`MapError::ProcessMemory`] for private memory, holes,
+    /// a process that ended, and missing rights: the caller must be allowed to trace the process.
+    #[doc(alias = "WHvMapGpaRange2")]
+    pub fn map_process_memory(
+        &self,
+        process: BorrowedFd<'_>,
+        address: u64,
+        gpa: Gpa,
+        len: u64,
+        flags: MapFlags,
+    ) -> Result<(), MapError> {
+        let live = self.live().ok_or(MapError::NotSetUp)?;
+        live.check_range(gpa, len)?;
+        if !address.is_multiple_of(PAGE_SIZE) {
+            return Err(MapError::Misaligned { value: address });
+        }
+        if !MapFlags::all().contains(flags) {
+            return Err(MapError::BadFlags(flags.bits()));
+        }
+        let memory = crate::process::share(process, address, len)?;
+        let bad_range = MapError::BadHostRange { start: address, len };
+        live.map(memory.host_range(0, len).ok_or(bad_range)?, gpa, flags, Some(&memory))
     }
 
     /// Removes what is mapped in the range; holes and parts of mappings are fine.

@@ -57,6 +57,9 @@ fn memory_errors_have_their_codes() {
     expect(MapError::OutOfRange { gpa, len, width: 39 }, E_INVALIDARG);
     expect(MapError::BadHostRange { start: 0, len }, E_INVALIDARG);
     expect(MapError::BadFlags(0x10), E_INVALIDARG);
+    expect(MapError::NoProcess, E_HANDLE);
+    expect(MapError::OwnProcess, E_INVALIDARG);
+    expect(MapError::ProcessMemory { address: 0, reason: String::new() }, E_ACCESSDENIED);
     expect(MapError::OutOfMemory, E_OUTOFMEMORY);
     expect(AccessError::NotSetUp, HRESULT_FROM_WIN32_ERROR_INVALID_STATE);
     expect(AccessError::BadRange { gpa, len }, E_INVALIDARG);

@@ -14,6 +14,7 @@ mod extension;
 mod injection;
 mod interrupt;
 mod memory;
+mod other_process;
 mod partition;
 mod processor;
 mod property;
@@ -65,6 +66,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         partition::CASES,
         property::CASES,
         memory::CASES,
+        other_process::CASES,
         processor::CASES,
         register::CASES,
         state::CASES,

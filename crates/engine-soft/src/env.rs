@@ -12,6 +12,7 @@ use openwhp_apic::register::Register;
 use openwhp_engine::ApicMode;
 use openwhp_engine::ExitControls;
 use openwhp_engine::ExtendedVmExits;
+use openwhp_engine::Gpa;
 use openwhp_engine::MapFlags;
 use openwhp_engine::MsrAction;
 use openwhp_engine::MsrActionEntry;
@@ -26,7 +27,9 @@ use openwhp_x86::env::Poll;
 use openwhp_x86::env::PollResult;
 use openwhp_x86::env::RamPage;
 
+use crate::map::Found;
 use crate::map::GpaMap;
+use crate::overlay::OverlayPage;
 use crate::random::Random;
 use crate::shared::Shared;
 use crate::vp_shared::Place;
@@ -58,6 +61,9 @@ mod msr {
     pub(super) const X2APIC_LAST: u32 = 0x8FF;
 }
 
+/// An overlay and the guest page it goes to, if any.
+pub(crate) type OverlayChange = (Arc<OverlayPage>, Option<u64>);
+
 /// The surroundings of one processor.
 #[derive(Debug)]
 pub(crate) struct VpEnv {
@@ -88,8 +94,8 @@ pub(crate) struct VpEnv {
     pub(crate) icount: u64,
     /// An external interrupt of the client, waiting to be deliverable.
     pub(crate) ext_int: Option<u8>,
-    /// The run loop has something to do at this boundary.
-    pub(crate) wants_stop: bool,
+    /// Overlays that the guest moved; the run loop moves them before the next instruction.
+    overlay_changes: Vec<OverlayChange>,
     random: Random,
 }
 
@@ -116,7 +122,7 @@ impl VpEnv {
             retired_base: 0,
             icount: 0,
             ext_int: None,
-            wants_stop: false,
+            overlay_changes: Vec::new(),
             random,
             shared,
             vp,
@@ -153,6 +159,22 @@ impl VpEnv {
         self.shared.moved();
         let has_startup = requests & request::STARTUP != 0;
         (flush_map, requests & request::FLUSH_WRITES != 0, has_startup)
+    }
+
+    /// Has `overlay` put in front of a guest page (by page number), or taken away, before the next instruction.
+    #[cfg_attr(not(test), expect(dead_code, reason = "asked for by the hypervisor interface"))]
+    pub(crate) fn lay_overlay(&mut self, overlay: &Arc<OverlayPage>, page: Option<u64>) {
+        self.overlay_changes.push((overlay.clone(), page));
+        self.vp.nudge();
+    }
+
+    /// The overlays to be moved, in order.
+    pub(crate) fn take_overlay_changes(&mut self) -> Vec<OverlayChange> {
+        std::mem::take(&mut self.overlay_changes)
+    }
+
+    pub(crate) fn has_overlay_changes(&self) -> bool {
+        !self.overlay_changes.is_empty()
     }
 
     /// Finds out where the local APIC's register page is; to be called whenever its base may have changed.
@@ -391,9 +413,17 @@ impl Env for VpEnv {
             return Page::Apic;
         }
         let number = gpa / PAGE_SIZE;
-        let Some(slot) = self.map.find(number) else { return Page::Unmapped };
+        let (slot, guarded) = match self.map.look(number) {
+            Found::Memory(slot) => (slot, false),
+            Found::Overlay(slot) => (slot, true),
+            Found::Doorbells => return Page::Doorbell,
+            Found::Nothing => return Page::Unmapped,
+        };
         let mut flags = slot.flags;
-        if self.exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT) && !slot.is_populated(number) {
+        if !guarded
+            && self.exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT)
+            && !slot.is_populated(number)
+        {
             flags = MapFlags::empty();
         }
         Page::Ram(RamPage {
@@ -401,6 +431,7 @@ impl Env for VpEnv {
             read: flags.contains(MapFlags::READ),
             write: flags.contains(MapFlags::WRITE),
             exec: flags.contains(MapFlags::EXECUTE),
+            guarded,
             notify: slot.is_clean(number),
             code: slot.code_word(number),
         })
@@ -437,6 +468,10 @@ impl Env for VpEnv {
         }
     }
 
+    fn ring(&mut self, gpa: u64, data: &[u8]) -> bool {
+        self.map.doorbells().ring(Gpa(gpa), data)
+    }
+
     fn poll(&mut self) -> PollResult {
         self.shared.yield_to_exclusive(&self.vp);
         let (flush_map, flush_writes, has_startup) = self.take_memory_requests();
@@ -449,7 +484,7 @@ impl Env for VpEnv {
         }
         let must_stop = has_startup
             || self.has_new_limit
-            || self.wants_stop
+            || !self.overlay_changes.is_empty()
             || self.vp.is_canceled()
             || self.is_alarm_due(self.icount) && !self.shared.clock.is_deterministic();
         PollResult { poll: if must_stop { Poll::Stop } else { Poll::Continue }, flush_map, flush_writes }

@@ -11,6 +11,9 @@
 //! | `registers`, `xsave`, `apic_state` | state in the interface's forms |
 //! | `vp_shared`, `shared` | mailboxes, kicks, waiting for one another |
 //! | `map`, `zeroed`, `guest`, `fault` | guest memory and host faults |
+//! | `overlay`, `doorbells` | what lies in front of guest memory |
+//! | `notifications`, `connections` | doorbells and event ports of clients |
+//! | `hypercall` | who answers hypercalls |
 //! | `clock`, `timers` | guest time and deadlines |
 //! | `interrupts` | routing between local APICs |
 //! | `features`, `cpuid` | what the processor offers |
@@ -18,16 +21,23 @@
 mod apic_state;
 mod bus;
 mod clock;
+#[cfg_attr(not(test), expect(dead_code, reason = "signalled by hypercalls"))]
+mod connections;
 mod counters;
 mod cpuid;
+mod doorbells;
 mod env;
 mod events;
 mod exits;
 mod fault;
 mod features;
 mod guest;
+mod hypercall;
 mod interrupts;
 mod map;
+mod notifications;
+#[cfg_attr(not(test), expect(dead_code, reason = "laid by the hypervisor interface"))]
+mod overlay;
 mod partition;
 mod random;
 mod registers;

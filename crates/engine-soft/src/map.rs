@@ -3,6 +3,9 @@
 //! A change makes a new table; processors keep the one they have until they are told to fetch the new one, so a table
 //! that somebody still reads is never altered. What is written at any time (dirty bits, code words) lives in atomics
 //! that the tables share.
+//!
+//! In front of what clients mapped lie pages of the engine's own (overlays), and doorbells: both hide what is mapped
+//! beneath, which changes with every map and unmap as if they were not there.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -13,6 +16,8 @@ use openwhp_engine::HostRange;
 use openwhp_engine::MapFlags;
 use openwhp_engine::PAGE_SIZE;
 
+use crate::doorbells::Doorbells;
+use crate::overlay::OverlayPage;
 use crate::zeroed::Zeroed;
 
 /// A bit per page, set and cleared by anybody.
@@ -93,6 +98,18 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// A slot of one page at no place yet; its memory must outlive the slot.
+    pub(crate) fn single(host: usize, flags: MapFlags) -> Option<Slot> {
+        let state = Arc::new(PageState { dirty: None, populated: PageBits::new(1)? });
+        let code = Arc::new(CodeWords::new(host, 1)?);
+        Some(Slot { page: 0, pages: 1, host, flags, state, state_page: 0, code, code_page: 0 })
+    }
+
+    /// A slot of one page, at a place.
+    pub(crate) fn at(&self, page: u64) -> Slot {
+        Slot { page, ..self.clone() }
+    }
+
     fn end(&self) -> u64 {
         self.page + self.pages
     }
@@ -174,15 +191,91 @@ impl Slot {
     }
 }
 
+/// A page of the engine's own in front of guest memory.
+#[derive(Clone, Debug)]
+struct Overlay {
+    slot: Slot,
+    page: Arc<OverlayPage>,
+}
+
+/// What a processor finds at a guest page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found<'m> {
+    /// Memory that a client mapped.
+    Memory(&'m Slot),
+    /// A page of the engine's own.
+    Overlay(&'m Slot),
+    /// Doorbells; unmapped otherwise.
+    Doorbells,
+    /// Nothing.
+    Nothing,
+}
+
 /// The whole map.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GpaMap {
     slots: Vec<Slot>,
+    /// Ascending by page; of those at one page, the last one counts.
+    overlays: Vec<Overlay>,
+    doorbells: Doorbells,
 }
 
 impl GpaMap {
-    /// The slot that holds a page.
+    /// What a processor finds at a page.
+    pub(crate) fn look(&self, page: u64) -> Found<'_> {
+        if let Some(slot) = self.overlay(page) {
+            return Found::Overlay(slot);
+        }
+        if self.doorbells.has_page(page) {
+            return Found::Doorbells;
+        }
+        self.mapped(page).map_or(Found::Nothing, Found::Memory)
+    }
+
+    /// The memory that a processor finds at a page.
     pub(crate) fn find(&self, page: u64) -> Option<&Slot> {
+        match self.look(page) {
+            Found::Memory(slot) | Found::Overlay(slot) => Some(slot),
+            Found::Doorbells | Found::Nothing => None,
+        }
+    }
+
+    fn overlay(&self, page: u64) -> Option<&Slot> {
+        let after = self.overlays.partition_point(|overlay| overlay.slot.page <= page);
+        let slot = &self.overlays.get(after.checked_sub(1)?)?.slot;
+        (slot.page == page).then_some(slot)
+    }
+
+    /// The map with `overlay` in front of a page and nowhere else, or nowhere at all; `None` if it is so already.
+    pub(crate) fn with_overlay(&self, overlay: &Arc<OverlayPage>, page: Option<u64>) -> Option<GpaMap> {
+        let is_it = |other: &Overlay| Arc::ptr_eq(&other.page, overlay);
+        let now = self.overlays.iter().find(|other| is_it(other)).map(|other| other.slot.page);
+        let is_on_top =
+            page.and_then(|page| self.overlay(page)).is_some_and(|slot| slot.host == overlay.host());
+        if now == page && (page.is_none() || is_on_top) {
+            return None;
+        }
+        let mut map = self.clone();
+        map.overlays.retain(|other| !is_it(other));
+        if let Some(page) = page {
+            let at = map.overlays.partition_point(|other| other.slot.page <= page);
+            map.overlays.insert(at, Overlay { slot: overlay.slot(page), page: overlay.clone() });
+        }
+        Some(map)
+    }
+
+    /// The doorbells.
+    pub(crate) fn doorbells(&self) -> &Doorbells {
+        &self.doorbells
+    }
+
+    /// The map with other doorbells.
+    pub(crate) fn with_doorbells(&self, doorbells: Doorbells) -> GpaMap {
+        GpaMap { doorbells, ..self.clone() }
+    }
+
+    /// The slot that clients mapped at a page, whatever lies in front of it.
+    pub(crate) fn mapped(&self, page: u64) -> Option<&Slot> {
         let after = self.slots.partition_point(|slot| slot.page <= page);
         let slot = self.slots.get(after.checked_sub(1)?)?;
         (page < slot.end()).then_some(slot)
@@ -199,7 +292,7 @@ impl GpaMap {
                 slots.push(slot.cut(slot.page.max(end), slot.end()));
             }
         }
-        GpaMap { slots }
+        GpaMap { slots, overlays: self.overlays.clone(), doorbells: self.doorbells.clone() }
     }
 
     /// The map with `host` at `page`, replacing what was there; `None` if there is no memory for its tables.
@@ -227,7 +320,7 @@ impl GpaMap {
         self.slots.iter().map(|slot| slot.pages).sum()
     }
 
-    /// Calls `visit` for every page of `[start, end)` in order; stops at the first page that is not mapped or that
+    /// Calls `visit` for every page that clients mapped in `[start, end)`, in order; stops at the first page that is not mapped or that
     /// `visit` refuses, and returns its number.
     pub(crate) fn each_page(
         &self,
@@ -237,7 +330,7 @@ impl GpaMap {
     ) -> Result<(), u64> {
         let mut page = start;
         while page < end {
-            let slot = self.find(page).ok_or(page)?;
+            let slot = self.mapped(page).ok_or(page)?;
             let stop = slot.end().min(end);
             while page < stop {
                 if !visit(slot, page) {
@@ -304,6 +397,61 @@ mod tests {
         let word = |page: u64| map.find(page).map(|slot| std::ptr::from_ref(slot.code_word(page)));
         assert_eq!(word(2), word(100));
         assert_ne!(word(1), word(100));
+    }
+
+    fn overlay(rights: MapFlags) -> Arc<OverlayPage> {
+        Arc::new(OverlayPage::new(rights).expect("a page"))
+    }
+
+    fn host_at(map: &GpaMap, page: u64) -> Option<usize> {
+        map.find(page).map(|slot| slot.host_of(page))
+    }
+
+    #[test]
+    fn an_overlay_hides_what_is_mapped_beneath_and_survives_its_changes() {
+        let page = overlay(RW);
+        let base = map(&GpaMap::default(), host(0x10_0000, 8), 16, RW);
+        let covered = base.with_overlay(&page, Some(18)).expect("a change");
+        assert!(matches!(covered.look(18), Found::Overlay(slot) if slot.host == page.host()));
+        assert_eq!(host_at(&covered, 17), Some(0x10_1000));
+        let emptied = covered.without(0, 100);
+        assert_eq!(host_at(&emptied, 18), Some(page.host()));
+        assert!(emptied.mapped(18).is_none());
+        let filled = map(&emptied, host(0x90_0000, 1), 18, RW);
+        let bare = filled.with_overlay(&page, None).expect("a change");
+        assert_eq!(host_at(&bare, 18), Some(0x90_0000));
+        assert_eq!((covered.pages(), bare.pages()), (8, 1));
+    }
+
+    #[test]
+    fn the_latest_overlay_of_a_page_counts() {
+        let (one, two) = (overlay(RW), overlay(RW));
+        let map = GpaMap::default().with_overlay(&one, Some(5)).expect("a change");
+        let map = map.with_overlay(&two, Some(5)).expect("a change");
+        assert_eq!(host_at(&map, 5), Some(two.host()));
+        assert!(map.with_overlay(&two, Some(5)).is_none(), "it is on top already");
+        let again = map.with_overlay(&one, Some(5)).expect("a change");
+        assert_eq!(host_at(&again, 5), Some(one.host()));
+        let moved = map.with_overlay(&two, Some(4)).expect("a change");
+        assert_eq!((host_at(&moved, 4), host_at(&moved, 5)), (Some(two.host()), Some(one.host())));
+        let gone = moved.with_overlay(&one, None).expect("a change");
+        assert!(gone.find(5).is_none());
+        assert!(gone.with_overlay(&one, None).is_none());
+    }
+
+    #[test]
+    fn doorbells_lie_between_overlays_and_memory() {
+        let base = map(&GpaMap::default(), host(0x10_0000, 8), 0, RW);
+        let on =
+            openwhp_engine::DoorbellMatch { gpa: openwhp_engine::Gpa(0x2008), length: None, value: None };
+        let event =
+            openwhp_engine::Event::from(std::os::fd::OwnedFd::from(std::io::pipe().expect("a pipe").1));
+        let bells = base.doorbells().with(on, event).expect("no conflict");
+        let map = base.with_doorbells(bells);
+        assert!(matches!(map.look(2), Found::Doorbells) && map.find(2).is_none());
+        assert!(map.find(1).is_some() && map.find(3).is_some());
+        let map = map.with_overlay(&overlay(RW), Some(2)).expect("a change");
+        assert!(matches!(map.look(2), Found::Overlay(_)));
     }
 
     #[test]

@@ -12,7 +12,9 @@ use openwhp_engine::DestinationMode;
 use openwhp_engine::EngineInterrupts;
 use openwhp_engine::EngineMapError;
 use openwhp_engine::EngineMemory;
+use openwhp_engine::EngineNotifications;
 use openwhp_engine::EnginePartition;
+use openwhp_engine::EngineSynic;
 use openwhp_engine::EngineTime;
 use openwhp_engine::EngineVp;
 use openwhp_engine::ExitControls;
@@ -44,7 +46,7 @@ use crate::vp_shared::request;
 
 /// A partition.
 pub(crate) struct SoftPartition {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     msr_actions: Arc<HashMap<u32, MsrActionEntry>>,
 }
 
@@ -69,26 +71,9 @@ impl SoftPartition {
             })
         })
     }
-}
 
-impl EnginePartition for SoftPartition {
-    fn memory(&self) -> &dyn EngineMemory {
-        self
-    }
-
-    fn interrupts(&self) -> Option<&dyn EngineInterrupts> {
-        if self.shared.config.apic_mode == ApicMode::None { None } else { Some(self) }
-    }
-
-    fn time(&self) -> &dyn EngineTime {
-        self
-    }
-
-    fn create_vp(&self, index: VpIndex) -> Result<Box<dyn EngineVp>, CreateError> {
-        let count = self.shared.config.processor_count;
-        if index.0 >= count {
-            return Err(CreateError::BadIndex { index, count });
-        }
+    /// Makes a processor in reset state; the index is below the partition's count.
+    pub(crate) fn make_vp(&self, index: VpIndex) -> SoftVp {
         let vp = Arc::new(VpShared::new(index.0, self.local_apic(index.0)));
         let env = VpEnv::new(self.shared.clone(), vp.clone(), self.msr_actions.clone());
         let model = cpuid::model_for(&self.shared.config, index.0);
@@ -102,7 +87,37 @@ impl EnginePartition for SoftPartition {
         let exits = self.shared.exits();
         soft.apply_exits(&exits);
         soft.power_up();
-        Ok(Box::new(soft))
+        soft
+    }
+}
+
+impl EnginePartition for SoftPartition {
+    fn memory(&self) -> &dyn EngineMemory {
+        self
+    }
+
+    fn interrupts(&self) -> Option<&dyn EngineInterrupts> {
+        if self.shared.config.apic_mode == ApicMode::None { None } else { Some(self) }
+    }
+
+    fn notifications(&self) -> Option<&dyn EngineNotifications> {
+        Some(self)
+    }
+
+    fn synic(&self) -> Option<&dyn EngineSynic> {
+        None
+    }
+
+    fn time(&self) -> &dyn EngineTime {
+        self
+    }
+
+    fn create_vp(&self, index: VpIndex) -> Result<Box<dyn EngineVp>, CreateError> {
+        let count = self.shared.config.processor_count;
+        if index.0 >= count {
+            return Err(CreateError::BadIndex { index, count });
+        }
+        Ok(Box::new(self.make_vp(index)))
     }
 
     fn set_exit_controls(&self, controls: &ExitControls) {

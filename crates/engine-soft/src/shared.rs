@@ -1,7 +1,7 @@
 //! What all processors of a partition share, and how they wait for one another.
 //!
 //! Lock order: the change lock of the map, then the list of processors, then one local APIC, then timers. No lock is held while
-//! waiting for a processor, except the change lock, which processors never take.
+//! waiting for a processor, except the change lock, which processors take only where they count as stopped.
 
 use std::sync::Arc;
 use std::sync::Condvar;
@@ -19,7 +19,9 @@ use openwhp_engine::ExitControls;
 use openwhp_engine::PartitionConfig;
 
 use crate::clock::Clock;
+use crate::connections::Connections;
 use crate::map::GpaMap;
+use crate::overlay::OverlayPage;
 use crate::timers::Timers;
 use crate::vp_shared::Place;
 use crate::vp_shared::VpShared;
@@ -37,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers,
     pub(crate) tsc_rate: Frequency,
     pub(crate) apic_rate: Frequency,
+    /// What a guest signals by number.
+    pub(crate) connections: Connections,
     map: RwLock<Arc<GpaMap>>,
     /// Held over every change of the map, with the wait for the processors.
     pub(crate) change: Mutex<()>,
@@ -64,6 +68,7 @@ impl Shared {
             clock,
             tsc_rate: Frequency::from_hz(config.tsc_hz),
             apic_rate: Frequency::from_hz(config.apic_hz),
+            connections: Connections::default(),
             map: RwLock::default(),
             change: Mutex::new(()),
             vps: RwLock::new(vec![None; count]),
@@ -152,6 +157,14 @@ impl Shared {
         self.gather(None, request::FLUSH_MAP);
         drop(old);
         Some(())
+    }
+
+    /// Puts a page of the engine's own in front of a guest page, in front of what lies there already, and takes it from
+    /// where it was; `None` only takes it away. When it returns every processor sees it so.
+    ///
+    /// The caller is no processor that counts as running: those ask for it with `VpEnv::lay_overlay`.
+    pub(crate) fn change_overlay(&self, overlay: &Arc<OverlayPage>, page: Option<u64>) {
+        let _ = self.change_map(|map| map.with_overlay(overlay, page));
     }
 
     // Waiting for one another.

@@ -34,6 +34,7 @@ use crate::bus::Bus;
 use crate::clock::coarse_ns;
 use crate::env::VpEnv;
 use crate::events;
+use crate::hypercall;
 use crate::remote::Remote;
 use crate::shared::Shared;
 use crate::vp_shared::Place;
@@ -91,7 +92,15 @@ impl SoftVp {
         let result = work(self);
         self.publish();
         self.shared.leave_to(&self.vp, Place::Outside);
+        self.change_overlays();
         result
+    }
+
+    /// Moves the overlays that the guest or the client asked to move. The processor does not count as running.
+    fn change_overlays(&mut self) {
+        for (overlay, page) in self.env().take_overlay_changes() {
+            self.shared.change_overlay(&overlay, page);
+        }
     }
 
     /// Honours requests of others at a boundary.
@@ -208,7 +217,8 @@ impl SoftVp {
         intercepts.exceptions =
             if extended.contains(ExtendedVmExits::EXCEPTION) { exits.exceptions } else { 0 };
         intercepts.rdtsc = extended.contains(ExtendedVmExits::X64_RDTSC);
-        intercepts.hypercall = extended.contains(ExtendedVmExits::HYPERCALL);
+        intercepts.hypercall =
+            extended.contains(ExtendedVmExits::HYPERCALL) || hypercall::has_interface(&self.shared.config);
         intercepts.cpuid = extended.contains(ExtendedVmExits::X64_CPUID);
         intercepts.cpuid_list.clone_from(&exits.cpuid_functions);
     }
@@ -217,6 +227,11 @@ impl SoftVp {
         self.begin();
         let mut is_checked = false;
         loop {
+            if self.env().has_overlay_changes() {
+                self.shared.leave_to(&self.vp, Place::Parked);
+                self.change_overlays();
+                self.shared.enter_running(&self.vp, Place::Parked);
+            }
             self.shared.yield_to_exclusive(&self.vp);
             self.take_requests();
             if self.vp.take_cancel() {
@@ -258,6 +273,12 @@ impl SoftVp {
                     }
                     None => self.park(),
                 },
+                CpuExit::Hypercall { length } => {
+                    if let Some(exit) = self.take_hypercall(length) {
+                        *reason = self.describe(exit);
+                        return Ok(());
+                    }
+                }
                 CpuExit::InterruptWindow { nmi } => {
                     self.cpu.s.events.want_interrupt_window = None;
                     self.cpu.s.events.want_nmi_window = false;
@@ -435,6 +456,9 @@ impl EngineVp for SoftVp {
         }
         self.publish();
         self.shared.leave_to(&self.vp, Place::Outside);
+        if self.env().has_overlay_changes() {
+            self.change_overlays();
+        }
         let total = coarse_ns().wrapping_sub(start);
         let halted = self.vp.counters.halt_ns.get().wrapping_sub(halted_before);
         self.vp.counters.run_ns.add(total.saturating_sub(halted));
@@ -520,6 +544,7 @@ impl EngineVp for SoftVp {
 impl Drop for SoftVp {
     fn drop(&mut self) {
         self.shared.timers.arm(&self.vp, None);
+        self.change_overlays();
         self.shared.remove_vp(self.vp.index);
     }
 }

@@ -57,6 +57,11 @@ impl<T: Zero> Zeroed<T> {
         if len <= SMALL {
             return Some(Self::Heap((0..len).map(|_| T::zero()).collect()));
         }
+        Self::in_pages(len)
+    }
+
+    /// `len` (at least 1) zeroes in pages of their own: the first starts a page.
+    pub(crate) fn in_pages(len: usize) -> Option<Self> {
         let bytes = len.checked_mul(size_of::<T>())?;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a new anonymous mapping at an address of the kernel's choice overlaps nothing.

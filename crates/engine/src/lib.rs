@@ -12,6 +12,7 @@
 //! | `exit` | exits and their payloads |
 //! | `register` | register names and values |
 //! | `config`, `capability` | what is asked for, what is offered |
+//! | `notification` | events of the host, doorbells, the SynIC's errors |
 //! | `memory`, `interrupt`, `bus`, `counters`, `error`, `address` | the types of those calls |
 
 #![deny(unsafe_code)]
@@ -25,6 +26,7 @@ mod error;
 mod exit;
 mod interrupt;
 mod memory;
+mod notification;
 mod register;
 mod traits;
 
@@ -88,6 +90,10 @@ pub use memory::MapFlags;
 pub use memory::TranslateFlags;
 pub use memory::TranslateResult;
 pub use memory::Translation;
+pub use notification::DoorbellMatch;
+pub use notification::Event;
+pub use notification::NotificationError;
+pub use notification::SynicError;
 pub use register::RegisterName;
 pub use register::RegisterValue;
 pub use register::SegmentRegister;
@@ -96,7 +102,9 @@ pub use traits::ApicState;
 pub use traits::Engine;
 pub use traits::EngineInterrupts;
 pub use traits::EngineMemory;
+pub use traits::EngineNotifications;
 pub use traits::EnginePartition;
+pub use traits::EngineSynic;
 pub use traits::EngineTime;
 pub use traits::EngineVp;
 pub use traits::VpRemote;

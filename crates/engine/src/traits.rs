@@ -7,9 +7,11 @@ use crate::Capabilities;
 use crate::CpuidOutput;
 use crate::CreateError;
 use crate::DestinationMode;
+use crate::DoorbellMatch;
 use crate::EmulateError;
 use crate::EngineMapError;
 use crate::EngineRunError;
+use crate::Event;
 use crate::Exit;
 use crate::ExitControls;
 use crate::Gpa;
@@ -20,6 +22,7 @@ use crate::InterruptError;
 use crate::InterruptRequest;
 use crate::MapFlags;
 use crate::MmioBus;
+use crate::NotificationError;
 use crate::PartitionConfig;
 use crate::PopulateFlags;
 use crate::PortBus;
@@ -27,6 +30,7 @@ use crate::RegisterError;
 use crate::RegisterName;
 use crate::RegisterValue;
 use crate::StateError;
+use crate::SynicError;
 use crate::TranslateFlags;
 use crate::Translation;
 use crate::VpCounters;
@@ -54,6 +58,12 @@ pub trait EnginePartition: Send + Sync {
 
     /// Interrupt requests, if local APICs are emulated.
     fn interrupts(&self) -> Option<&dyn EngineInterrupts>;
+
+    /// Doorbells and event ports, if the engine has them.
+    fn notifications(&self) -> Option<&dyn EngineNotifications>;
+
+    /// Synthetic interrupt controllers, if the partition has them.
+    fn synic(&self) -> Option<&dyn EngineSynic>;
 
     /// Guest time.
     fn time(&self) -> &dyn EngineTime;
@@ -128,6 +138,51 @@ pub trait EngineInterrupts: Send + Sync {
 
     /// The processors such a destination reaches, ascending.
     fn targets(&self, destination: u64, mode: DestinationMode) -> Vec<VpIndex>;
+}
+
+/// Events of the host that the guest's actions set. All of it may be called while processors run, survives reset and goes
+/// with the partition.
+pub trait EngineNotifications: Send + Sync {
+    /// Has `event` set by every store that matches. The pages of doorbells behave as unmapped otherwise. The platform
+    /// has checked that the match data make sense.
+    ///
+    /// # Errors
+    /// [`NotificationError::Conflict`] or [`NotificationError::OutOfMemory`].
+    fn register_doorbell(&self, doorbell: DoorbellMatch, event: Event) -> Result<(), NotificationError>;
+
+    /// Removes the doorbell with exactly these match data. When it returns its event is not set any more.
+    ///
+    /// # Errors
+    /// [`NotificationError::NoDoorbell`] or [`NotificationError::OutOfMemory`].
+    fn unregister_doorbell(&self, doorbell: &DoorbellMatch) -> Result<(), NotificationError>;
+
+    /// Has `event` set whenever the guest signals the connection.
+    ///
+    /// # Errors
+    /// [`NotificationError::ConnectionInUse`].
+    fn connect(&self, connection: u32, event: Event) -> Result<(), NotificationError>;
+
+    /// Removes a connection. When it returns its event is not set any more.
+    ///
+    /// # Errors
+    /// [`NotificationError::NoConnection`].
+    fn disconnect(&self, connection: u32) -> Result<(), NotificationError>;
+}
+
+/// Synthetic interrupt controllers, as a client reaches them. Both calls wake parked processors and never block; a
+/// processor may be inside run.
+pub trait EngineSynic: Send + Sync {
+    /// Sets an event flag of a source and raises the source's interrupt if the flag was clear; says whether it was.
+    ///
+    /// # Errors
+    /// [`SynicError`]; nothing is changed then.
+    fn signal_event(&self, vp: VpIndex, sint: u32, flag: u32) -> Result<bool, SynicError>;
+
+    /// Puts a message of 1 to 256 bytes into the slot of a source and raises the source's interrupt.
+    ///
+    /// # Errors
+    /// [`SynicError`]; [`SynicError::Occupied`] asks the guest to say when the slot is free.
+    fn post_message(&self, vp: VpIndex, sint: u32, message: &[u8]) -> Result<(), SynicError>;
 }
 
 /// Guest time of a partition: one source behind the TSC, the APIC timers, the reference time and alarms.

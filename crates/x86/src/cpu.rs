@@ -673,6 +673,25 @@ impl Cpu {
         out
     }
 
+    /// Completes the instruction at RIP for the owner, which has done its work after an exit.
+    pub fn retire(&mut self, length: u8) {
+        self.s.rip = self.s.rip.wrapping_add(u64::from(length)) & self.rip_mask;
+        self.s.icount += 1;
+        self.s.sys_flags &= !rflags::RF;
+        self.attention &= !attention::RESUME;
+        self.clear_shadow();
+        if self.s.sys_flags & rflags::TF != 0 {
+            self.pend_debug(1 << 14);
+        }
+    }
+
+    /// Raises a fault at the instruction at RIP for the owner, which has refused it after an exit. Returns the exit that
+    /// this ends in, if any.
+    pub fn raise_fault(&mut self, vector: u8, error: Option<u32>) -> Option<CpuExit> {
+        self.trap_len = 0;
+        self.raise(Event { kind: EventKind::Exception, vector, error, param: 0, length: 0 })
+    }
+
     fn clear_shadow(&mut self) {
         if self.s.events.shadow {
             self.s.events.shadow = false;

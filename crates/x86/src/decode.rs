@@ -330,8 +330,9 @@ impl Cpu {
                 self.fetch_tlb[slot] = (page, self.block_key, p);
                 Ok(p)
             }
+            Page::Ram(r) if r.guarded => self.gp(0),
             Page::Ram(_) => self.exit(deny(false)),
-            Page::Apic | Page::Unmapped => self.exit(deny(true)),
+            Page::Apic | Page::Doorbell | Page::Unmapped => self.exit(deny(true)),
         }
     }
 

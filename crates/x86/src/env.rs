@@ -20,6 +20,8 @@ pub struct RamPage {
     pub write: bool,
     /// Instruction fetches allowed.
     pub exec: bool,
+    /// Accesses beyond these rights raise #GP(0) rather than leave to the owner (pages of the platform's own).
+    pub guarded: bool,
     /// Writes must go through [`Env::wrote`] (dirty tracking armed); the TLB then keeps no write entry until the
     /// environment reports the page without this flag.
     pub notify: bool,
@@ -35,6 +37,8 @@ pub enum Page {
     Ram(RamPage),
     /// The local APIC's register page.
     Apic,
+    /// Behaves as unmapped, except that stores are offered to [`Env::ring`] first.
+    Doorbell,
     /// Nothing mapped: exits, or goes to the emulation bus.
     Unmapped,
 }
@@ -77,7 +81,7 @@ pub struct Intercepts {
     pub exceptions: u64,
     /// RDTSC and RDTSCP exit.
     pub rdtsc: bool,
-    /// VMCALL and VMMCALL exit (they raise #UD otherwise).
+    /// VMCALL and VMMCALL at privilege level 0 of protected mode exit (they raise #UD otherwise).
     pub hypercall: bool,
     /// CPUID exits.
     pub cpuid: bool,
@@ -108,6 +112,10 @@ pub trait Env: Send {
 
     /// A write of `len` bytes at `gpa` was just performed to a page with `notify` set (dirty tracking).
     fn wrote(&mut self, gpa: u64, len: u64);
+
+    /// A plain store of 1, 2, 4 or 8 bytes to a [`Page::Doorbell`] page that crosses no page: true if it rang something
+    /// and is done with that.
+    fn ring(&mut self, gpa: u64, data: &[u8]) -> bool;
 
     /// Called at a boundary when the poll word's bit 0 was set (already cleared): handle mailbox requests. The
     /// processor's TLB must be flushed through the returned flags.

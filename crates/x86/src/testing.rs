@@ -94,6 +94,10 @@ pub enum Kind {
     },
     /// The APIC page.
     Apic,
+    /// Doorbells: stores of the value in [`TestEnv::rings`] go to [`TestEnv::rung`].
+    Doorbell,
+    /// Memory of the platform: reads only, everything else faults.
+    Guarded,
     /// Nothing.
     Unmapped,
 }
@@ -125,6 +129,24 @@ pub struct TestEnv {
     pub pauses: u32,
     /// Answer of [`Env::poll`].
     pub poll: PollResult,
+    /// Value that rings doorbells.
+    pub rings: Option<u64>,
+    /// Doorbells rung: (address, length, value).
+    pub rung: Vec<(u64, usize, u64)>,
+}
+
+impl TestEnv {
+    fn ram_page(&self, gpa: u64, (write, exec, notify): (bool, bool, bool), guarded: bool) -> Page {
+        Page::Ram(RamPage {
+            host: self.ram.at(gpa, 4096)[0].as_ptr(),
+            read: true,
+            write,
+            exec,
+            guarded,
+            notify,
+            code: &raw const self.ram.code[gpa as usize / 4096],
+        })
+    }
 }
 
 impl Env for TestEnv {
@@ -135,15 +157,19 @@ impl Env for TestEnv {
             _ if gpa as usize + 4096 > SIZE => Page::Unmapped,
             Kind::Unmapped => Page::Unmapped,
             Kind::Apic => Page::Apic,
-            Kind::Ram { write, exec, notify } => Page::Ram(RamPage {
-                host: self.ram.at(gpa, 4096)[0].as_ptr(),
-                read: true,
-                write,
-                exec,
-                notify,
-                code: &raw const self.ram.code[gpa as usize / 4096],
-            }),
+            Kind::Doorbell => Page::Doorbell,
+            Kind::Guarded => self.ram_page(gpa, (false, false, false), true),
+            Kind::Ram { write, exec, notify } => self.ram_page(gpa, (write, exec, notify), false),
         }
+    }
+    fn ring(&mut self, gpa: u64, data: &[u8]) -> bool {
+        let mut value = [0; 8];
+        value[..data.len()].copy_from_slice(data);
+        let value = u64::from_le_bytes(value);
+        if self.rings == Some(value) {
+            self.rung.push((gpa, data.len(), value));
+        }
+        self.rings == Some(value)
     }
     fn protect_code(&mut self, gpa: u64) {
         self.ram.code[gpa as usize / 4096].fetch_or(1, Ordering::AcqRel);
@@ -253,6 +279,8 @@ impl Machine {
             msrs: HashMap::new(),
             pauses: 0,
             poll: PollResult { poll: Poll::Continue, flush_map: false, flush_writes: false },
+            rings: None,
+            rung: Vec::new(),
         };
         let mut cpu = Cpu::new(model(), Box::new(env));
         cpu.intercepts.exceptions = u64::MAX;

@@ -6,6 +6,8 @@
 
 pub mod host;
 mod slow;
+#[cfg(test)]
+mod tests;
 pub mod tlb;
 mod walk;
 

@@ -24,6 +24,8 @@ pub(crate) enum Loc {
     Apic { gpa: u64 },
     /// Device memory, with an emulation bus attached.
     Bus { gpa: u64 },
+    /// A page of doorbells; only stores that may ring one see this.
+    Doorbell { gpa: u64 },
 }
 
 /// Whose rights an access has.
@@ -54,6 +56,23 @@ impl Cpu {
 
     /// Translates one byte's page and enters it into the TLB.
     pub(crate) fn locate(&mut self, la: u64, access: Access, who: Who) -> R<Loc> {
+        match self.locate_any(la, access, who)? {
+            Loc::Doorbell { gpa } => self.unmapped(gpa, la, access),
+            loc => Ok(loc),
+        }
+    }
+
+    /// An access to a page with nothing behind it.
+    fn unmapped(&mut self, gpa: u64, la: u64, access: Access) -> R<Loc> {
+        if self.bus.is_attached() && access != Access::Execute {
+            Ok(Loc::Bus { gpa })
+        } else {
+            self.exit(CpuExit::Memory { gpa, gva: Some(la), access, unmapped: true })
+        }
+    }
+
+    /// As [`Cpu::locate`], for accesses that may ring a doorbell.
+    fn locate_any(&mut self, la: u64, access: Access, who: Who) -> R<Loc> {
         let (user, ac) = match who {
             Who::Current => (self.s.cpl == 3, self.s.sys_flags & rflags::AC != 0),
             Who::System => (false, false),
@@ -65,7 +84,6 @@ impl Cpu {
             Err(WalkError::Exit(e)) => return self.exit(e),
         };
         let gpa = w.gpa;
-        let deny = |unmapped| CpuExit::Memory { gpa, gva: Some(la), access, unmapped };
         match self.env.page(gpa & !0xfff) {
             Page::Ram(r) => {
                 let allowed = match access {
@@ -74,10 +92,13 @@ impl Cpu {
                     Access::Execute => r.exec,
                 };
                 if !allowed {
+                    if r.guarded {
+                        return self.gp(0);
+                    }
                     if access == Access::Write && self.bus.is_attached() {
                         return Ok(Loc::Bus { gpa });
                     }
-                    return self.exit(deny(false));
+                    return self.exit(CpuExit::Memory { gpa, gva: Some(la), access, unmapped: false });
                 }
                 if access != Access::Execute {
                     let code = host::version(r.code) & 1 != 0;
@@ -97,13 +118,8 @@ impl Cpu {
                 Ok(Loc::Host { p: r.host as u64 + (gpa & 0xfff), gpa, notify: r.notify, code: r.code })
             }
             Page::Apic if access != Access::Execute => Ok(Loc::Apic { gpa }),
-            Page::Apic | Page::Unmapped => {
-                if self.bus.is_attached() && access != Access::Execute {
-                    Ok(Loc::Bus { gpa })
-                } else {
-                    self.exit(deny(true))
-                }
-            }
+            Page::Doorbell if access == Access::Write => Ok(Loc::Doorbell { gpa }),
+            Page::Apic | Page::Doorbell | Page::Unmapped => self.unmapped(gpa, la, access),
         }
     }
 
@@ -164,6 +180,7 @@ impl Cpu {
                 self.bus.mmio_read(gpa, buf);
                 Ok(())
             }
+            Loc::Doorbell { gpa } => self.unmapped(gpa, la, Access::Read).map(|_| ()),
         }
     }
 
@@ -201,6 +218,14 @@ impl Cpu {
             Loc::Bus { gpa } => {
                 self.bus.mmio_write(gpa, buf);
                 Ok(())
+            }
+            Loc::Doorbell { gpa } => {
+                if self.env.ring(gpa, buf) {
+                    return Ok(());
+                }
+                // The bus, or an exit.
+                let loc = self.unmapped(gpa, la, Access::Write)?;
+                self.loc_write(loc, la, buf)
             }
         }
     }
@@ -291,7 +316,14 @@ impl Cpu {
     #[inline(never)]
     pub(crate) fn write_slow<T: Word>(&mut self, la: u64, v: T, seg: u8) -> R<()> {
         let b = v.to_u64().to_le_bytes();
-        self.write_who(la, &b[..T::BYTES as usize], seg, Who::Current)
+        let b = &b[..T::BYTES as usize];
+        let la = self.wrap_la(la);
+        if Self::crossing(la, T::BYTES).is_some() {
+            return self.write_who(la, b, seg, Who::Current);
+        }
+        self.pre_check(la, T::BYTES, Access::Write, seg)?;
+        let loc = self.locate_any(la, Access::Write, Who::Current)?;
+        self.loc_write(loc, la, b)
     }
 
     #[cold]

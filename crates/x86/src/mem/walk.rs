@@ -299,7 +299,7 @@ impl Cpu {
                 }
                 Some((r.host as u64, r.read))
             }
-            Page::Apic | Page::Unmapped => None,
+            Page::Apic | Page::Doorbell | Page::Unmapped => None,
         }
     }
 

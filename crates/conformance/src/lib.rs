@@ -18,6 +18,7 @@ pub mod coverage;
 pub mod fuzz;
 pub mod machine;
 mod observe;
+pub mod report;
 
 pub use api::Api;
 pub use coverage::Item;

@@ -67,6 +67,14 @@ impl Engine {
         Self { api: crate::observe::observed(self.api), ..self }
     }
 
+    /// A capability as 64-bit words; zeroes if there is none.
+    pub fn capability(&self, code: WHV_CAPABILITY_CODE) -> [u64; 4] {
+        let mut words = [0_u64; 4];
+        let (start, size) = (words.as_mut_ptr().cast(), size_of_val(&words) as u32);
+        let _ = call!(self.api, WHvGetCapability(code, start, size, null_mut()));
+        words
+    }
+
     /// Creates a partition on this engine.
     pub fn create(&self) -> WHV_PARTITION_HANDLE {
         let _turn = CHOOSING.lock().unwrap_or_else(PoisonError::into_inner);

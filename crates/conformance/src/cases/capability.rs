@@ -46,6 +46,9 @@ fn presence_is_a_four_byte_true(engine: &Engine) {
 }
 
 fn unknown_codes_are_refused_as_unknown(engine: &Engine) {
+    for nested in 0x2000..=0x2010 {
+        assert_eq!(ask(engine, nested, 64).0, WHV_E_UNKNOWN_CAPABILITY, "{nested:#x}");
+    }
     for code in [0x7, 0xF, 0xFFF, 0x100B, 0x2000, 0x2010, 0x2011, 0x3000, 0x4000, u32::MAX] {
         let (result, buffer, _) = ask(engine, code, 64);
         assert_eq!(result, WHV_E_UNKNOWN_CAPABILITY, "{code:#x}");

@@ -9,6 +9,7 @@ mod absent;
 mod apic_exits;
 mod capability;
 mod counters;
+mod errors;
 mod exits;
 mod extension;
 mod injection;
@@ -19,6 +20,7 @@ mod partition;
 mod processor;
 mod property;
 mod register;
+mod register_sweep;
 mod state;
 
 /// One behaviour.
@@ -69,9 +71,11 @@ pub fn all() -> impl Iterator<Item = Case> {
         other_process::CASES,
         processor::CASES,
         register::CASES,
+        register_sweep::CASES,
         state::CASES,
         interrupt::CASES,
         counters::CASES,
+        errors::CASES,
         exits::CASES,
         apic_exits::CASES,
         injection::CASES,

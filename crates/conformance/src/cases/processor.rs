@@ -181,11 +181,18 @@ fn cancel_flags_must_be_zero(engine: &Engine) {
     machine.run_to(0, WHvRunVpExitReasonX64Halt);
 }
 
+/// Waits until a processor is inside a run.
+pub(super) fn until_it_runs(machine: &Machine, vp: u32) {
+    while machine.try_get(vp, &[WHvX64RegisterRax]).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
 fn a_running_processor_cannot_be_reached(engine: &Engine) {
     let machine = Machine::real_mode(engine, &[0xEB, 0xFE], |_| ()); // jmp $
     std::thread::scope(|scope| {
         let runner = scope.spawn(|| machine.run_to(0, WHvRunVpExitReasonCanceled));
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        until_it_runs(&machine, 0);
         let (api, partition) = (engine.api, machine.partition);
         let get = machine.try_get(0, &[WHvX64RegisterRax]);
         let set = machine.try_set(0, &[(WHvX64RegisterRax, WHV_REGISTER_VALUE::default())]);

@@ -5,6 +5,8 @@
 
 use openwhp_engine::CreateError as EngineCreateError;
 use openwhp_engine::Gpa;
+use openwhp_engine::Gva;
+use openwhp_engine::TranslateResult;
 use openwhp_engine::VpIndex;
 
 use crate::PropertyCode;
@@ -212,6 +214,31 @@ pub enum VpError {
     /// The engine could not make it.
     #[error(transparent)]
     Engine(EngineCreateError),
+}
+
+/// Guest memory could not be copied by linear address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GvaError {
+    /// The page tables do not translate the address.
+    #[error("linear address {gva} is not translated: {result:?}")]
+    NotTranslated {
+        /// The first such address of the range.
+        gva: Gva,
+        /// What the walk ended in.
+        result: TranslateResult,
+    },
+    /// The memory map does not permit the access.
+    #[error("linear address {gva} cannot be accessed")]
+    Access {
+        /// Start of the piece, inside one page, that was refused.
+        gva: Gva,
+        /// Why.
+        source: AccessError,
+    },
+    /// The processor cannot be asked.
+    #[error(transparent)]
+    Processor(#[from] VpError),
 }
 
 /// A processor could not run.

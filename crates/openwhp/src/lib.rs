@@ -50,7 +50,7 @@
 //! | module or type | what it is for |
 //! | --- | --- |
 //! | [`Partition`], [`PartitionBuilder`] | the machine: properties, memory map, interrupts, time, reset |
-//! | [`Processor`], [`VpCanceller`] | running, registers, state, counters |
+//! | [`Processor`], [`VpCanceller`] | running, registers, state, counters, memory by linear address |
 //! | [`GuestMemory`] | memory to map |
 //! | [`Property`], [`PropertyCode`] | configuration |
 //! | [`capabilities`], [`EngineChoice`] | what this machine offers |
@@ -66,6 +66,7 @@ pub mod emulate;
 mod engines;
 mod error;
 mod gate;
+mod linear;
 mod memory;
 mod partition;
 mod pins;
@@ -140,6 +141,7 @@ pub use engines::EngineChoice;
 pub use engines::capabilities;
 pub use error::AccessError;
 pub use error::CreateError;
+pub use error::GvaError;
 pub use error::MapError;
 pub use error::MemoryError;
 pub use error::PropertyError;

@@ -12,6 +12,9 @@ use openwhp::EngineChoice;
 
 use crate::disk::DiskOptions;
 use crate::layout;
+use crate::trace::options as trace;
+use crate::trace::options::TraceOptions;
+use crate::trace::options::TraceWord;
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -22,6 +25,8 @@ Examples:
   openwhp run --kernel vmlinuz --disk path=root.img --disk path=data.img,readonly=on \\
               --cmdline 'console=ttyS0 root=/dev/vda'
       Boot Linux from a disk image, with a second one that is only read.
+  openwhp run --trace exits=exits.log --trace summary
+      Write a line per exit to a file, and a table of them at the end.
   openwhp run --kernel test.elf --serial file=log.txt --net none --debug-exit 0xf4 --timeout 60
       Run a test kernel: a byte V written to port 0xf4 ends the run with status (V << 1) | 1.
 
@@ -111,6 +116,9 @@ struct RunWords {
     /// Take time from the count of executed instructions, so that runs without input repeat exactly
     #[arg(long)]
     deterministic: bool,
+    /// Write a line per exit (to FILE, or standard error), or counts and times at the end; may be repeated
+    #[arg(long, value_name = "exits[=FILE][,format=text|json]|summary", value_parser = trace::parse)]
+    trace: Vec<TraceWord>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -159,6 +167,8 @@ pub struct RunOptions {
     pub reboots: bool,
     /// Time comes from the instruction count.
     pub is_deterministic: bool,
+    /// What is recorded of exits.
+    pub trace: TraceOptions,
 }
 
 /// What the command line asks for.
@@ -251,6 +261,7 @@ fn run_options(words: RunWords) -> Result<RunOptions, String> {
         debug_exit: words.debug_exit,
         reboots: !words.no_reboot,
         is_deterministic: words.deterministic,
+        trace: words.trace.into_iter().collect(),
     })
 }
 
@@ -375,6 +386,10 @@ mod tests {
             "--debug-exit",
             "0xf4",
             "--no-reboot",
+            "--trace",
+            "exits=t",
+            "--trace",
+            "summary",
         ])
         .expect("all are promised");
         assert_eq!(options.command_line, "-a b=c");
@@ -384,6 +399,7 @@ mod tests {
         assert!(!options.has_network && !options.reboots);
         assert_eq!(options.timeout, Some(Duration::from_millis(2500)));
         assert_eq!(options.debug_exit, Some(0xf4));
+        assert!(options.trace.exits.is_some() && options.trace.has_summary);
     }
 
     #[test]
@@ -410,6 +426,7 @@ mod tests {
             (vec!["--net", "tap"], "user"),
             (vec!["--timeout", "0"], "positive"),
             (vec!["--debug-exit", "70000"], "0xffff"),
+            (vec!["--trace", "everything"], "summary"),
             (vec!["--initrd", "i"], "--kernel"),
             (vec!["--deterministic", "--cpus", "2"], "one processor"),
             (vec!["--nonsense"], "--nonsense"),

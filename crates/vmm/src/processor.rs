@@ -1,6 +1,7 @@
 //! The loop of one virtual processor: run, answer the exit, run again.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use openwhp::Exit;
 use openwhp::ExitReason;
@@ -13,6 +14,7 @@ use crate::machine::Machine;
 use crate::outcome::Ending;
 use crate::outcome::Outcome;
 use crate::report;
+use crate::trace::ExitTrace;
 
 /// RFLAGS.IF.
 const INTERRUPT_FLAG: u64 = 1 << 9;
@@ -53,6 +55,8 @@ pub struct VpLoop {
     pub is_first: bool,
     /// How time passes for devices.
     pub time_keeper: TimeKeeper,
+    /// Where exits are recorded.
+    pub trace: Option<Arc<ExitTrace>>,
 }
 
 impl VpLoop {
@@ -73,9 +77,20 @@ impl VpLoop {
                 }
             }
             let exit = self.vp.run().map_err(|error| report::failure(&self.vp, &error.to_string()))?;
-            self.answer(&exit)?;
+            match &self.trace {
+                None => self.answer(&exit)?,
+                Some(trace) => self.answer_traced(trace, &exit)?,
+            }
         }
         Ok(())
+    }
+
+    fn answer_traced(&self, trace: &ExitTrace, exit: &Exit) -> Result<(), String> {
+        trace.record(self.vp.index().0, self.machine.now_ns(), exit);
+        let start = Instant::now();
+        let answered = self.answer(exit);
+        trace.answered(exit, start.elapsed());
+        answered
     }
 
     fn answer(&self, exit: &Exit) -> Result<(), String> {

@@ -41,6 +41,7 @@ use crate::processor::VpLoop;
 use crate::random::Randomness;
 use crate::terminal::EscapeFilter;
 use crate::terminal::RawMode;
+use crate::trace::ExitTrace;
 use crate::usernet;
 use crate::usernet::UserNet;
 use crate::wake::Wake;
@@ -65,6 +66,7 @@ struct Session<'a> {
     console: Arc<Console>,
     wake: Wake,
     ending: Arc<Ending>,
+    trace: Option<Arc<ExitTrace>>,
 }
 
 /// Runs a guest to its end.
@@ -84,7 +86,8 @@ pub fn run(options: &RunOptions) -> Result<Outcome, String> {
     let console = Arc::new(Console::new(sink(&options.serial)?, wake.clone()));
     let ending = Arc::new(Ending::new());
     watch_signals(&ending)?;
-    let session = Session { options, payload, disks, console, wake, ending };
+    let trace = ExitTrace::open(&options.trace)?.map(Arc::new);
+    let session = Session { options, payload, disks, console, wake, ending, trace };
     let is_stdio = options.serial == Serial::Stdio;
     let raw_mode = if is_stdio { RawMode::enter() } else { None };
     let mut keyboard = is_stdio.then(|| Keyboard { escape: raw_mode.is_some().then(EscapeFilter::default) });
@@ -105,6 +108,9 @@ pub fn run(options: &RunOptions) -> Result<Outcome, String> {
         session.ending.restart();
     };
     drop(raw_mode);
+    if let Some(trace) = &session.trace {
+        trace.finish();
+    }
     explain(&outcome, options);
     Ok(outcome)
 }
@@ -302,6 +308,7 @@ impl Session<'_> {
                     ending: Arc::clone(&self.ending),
                     is_first: index == 0,
                     time_keeper,
+                    trace: self.trace.clone(),
                 };
                 let run = || {
                     let _guard = EndOnPanic(ending);

@@ -454,6 +454,7 @@ impl Cpu {
                 unmapped: false,
             });
         }
+        let options = self.model.decoder_options();
         let mut ops = Vec::with_capacity(8);
         let mut insns = Vec::with_capacity(8);
         let mut len = 0usize;
@@ -462,7 +463,7 @@ impl Cpu {
         let mut n_bytes = avail;
         while insns.len() < MAX_INSNS {
             let ip = rip.wrapping_add(len as u64) & self.rip_mask;
-            let mut dec = Decoder::with_ip(mode.bitness(), &buf[len..n_bytes], ip, DecoderOptions::NONE);
+            let mut dec = Decoder::with_ip(mode.bitness(), &buf[len..n_bytes], ip, options);
             let mut i = dec.decode();
             let mut err = dec.last_error();
             if err == DecoderError::NoMoreBytes && n_bytes - len < 15 {
@@ -490,7 +491,7 @@ impl Cpu {
                 buf[..15].copy_from_slice(&two[..15]);
                 n_bytes = 15;
                 second = Some((p2, version));
-                let mut dec = Decoder::with_ip(mode.bitness(), &buf[..15], ip, DecoderOptions::NONE);
+                let mut dec = Decoder::with_ip(mode.bitness(), &buf[..15], ip, options);
                 i = dec.decode();
                 err = dec.last_error();
             }

@@ -133,6 +133,11 @@ pub trait Env: Send {
     /// Guest TSC at `icount` retired instructions.
     fn tsc(&mut self, icount: u64) -> u64;
 
+    /// Ticks of the TSC's rate that the processor has spent not halted, for MPERF and APERF.
+    fn active_ticks(&mut self, icount: u64) -> u64 {
+        self.tsc(icount)
+    }
+
     /// The guest wrote its TSC (IA32_TIME_STAMP_COUNTER).
     fn set_tsc(&mut self, icount: u64, value: u64);
 

@@ -1,6 +1,9 @@
 //! What the host processor is, read once.
 
+use crate::model::ARCH_CAPABILITIES;
+use crate::model::PLACES;
 use crate::model::Vendor;
+use crate::model::WORDS;
 use std::sync::OnceLock;
 
 /// Host facts that the processor model starts from.
@@ -9,9 +12,8 @@ pub(crate) struct HostCpuid {
     pub(crate) vendor: Vendor,
     /// CPUID.1 EAX.
     pub(crate) signature: u32,
-    /// Feature words in the order of the model: 1.ECX, 1.EDX, 7.EBX, 7.ECX, 7.EDX, 7.1.EAX, 0x80000001.ECX, .EDX,
-    /// 0xD.1.EAX, 0x80000008.EBX; only bits whose state the host's operating system has enabled.
-    pub(crate) words: [u32; 10],
+    /// Feature words in the order of the model; only bits whose state the host's operating system has enabled.
+    pub(crate) words: [u32; WORDS],
 }
 
 /// The host's words; on hosts that are not x86-64 nothing can run natively and all words are zero.
@@ -38,12 +40,13 @@ fn read() -> HostCpuid {
         _ => Vendor::Amd,
     };
     let l1 = at(1, 0);
-    let l7 = at(7, 0);
-    let l71 = if l7[0] >= 1 { at(7, 1) } else { [0; 4] };
-    let x1 = at(0x8000_0001, 0);
-    let d1 = at(0xd, 1);
-    let x8 = at(0x8000_0008, 0);
-    let mut words = [l1[2], l1[3], l7[1], l7[2], l7[3], l71[0], x1[2], x1[3], d1[0], x8[1]];
+    let max_sub = at(7, 0)[0];
+    let mut words = PLACES.map(|(leaf, sub, reg)| match leaf {
+        // Not CPUID at all, or a sub-leaf that does not exist.
+        ARCH_CAPABILITIES => 0,
+        7 if sub > max_sub => 0,
+        _ => at(leaf, sub)[reg as usize],
+    });
     // A feature whose register state the host OS does not save cannot be used.
     if !std::is_x86_feature_detected!("avx") {
         words[0] &= !(1 << 28 | 1 << 12 | 1 << 29);
@@ -56,5 +59,5 @@ fn read() -> HostCpuid {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn read() -> HostCpuid {
-    HostCpuid { vendor: Vendor::Amd, signature: 0x0080_0f11, words: [0; 10] }
+    HostCpuid { vendor: Vendor::Amd, signature: 0x0080_0f11, words: [0; WORDS] }
 }

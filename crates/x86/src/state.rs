@@ -298,6 +298,12 @@ pub struct MsrBlock {
     pub misc_enable: u64,
     /// IA32_SPEC_CTRL.
     pub spec_ctrl: u64,
+    /// IA32_UMWAIT_CONTROL.
+    pub umwait_control: u64,
+    /// IA32_MPERF less the active ticks.
+    pub mperf_offset: u64,
+    /// IA32_APERF less the active ticks.
+    pub aperf_offset: u64,
     /// IA32_XSS.
     pub xss: u64,
     /// IA32_TSC_ADJUST.
@@ -328,8 +334,12 @@ impl Default for MsrBlock {
             mtrr_def_type: 0,
             mtrr_var: [[0; 2]; 16],
             mtrr_fix: [0; 11],
-            misc_enable: 1,
+            // Fast strings; no branch trace, no precise events.
+            misc_enable: 0x1801,
             spec_ctrl: 0,
+            umwait_control: 0,
+            mperf_offset: 0,
+            aperf_offset: 0,
             xss: 0,
             tsc_adjust: 0,
             ucode_rev: 0,

@@ -78,6 +78,7 @@ macro_rules! by_stack {
 mod alu;
 mod bits;
 mod branch;
+mod direct;
 mod misc;
 mod mov;
 mod muldiv;
@@ -114,6 +115,7 @@ pub(crate) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
         .or_else(|| bits::lower(i, op, c))
         .or_else(|| swap::lower(i))
         .or_else(|| string::lower(i, op, c))
+        .or_else(|| direct::lower(i, op, c))
         .or_else(|| misc::lower(i))
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn lower(i: &Instruction, _op: &mut Op, _c: &Ctx) -> Option<Lowered> 
         Mnemonic::Rdtsc => Lowered::next(op_rdtsc::<false>),
         Mnemonic::Rdtscp => Lowered::next(op_rdtsc::<true>),
         Mnemonic::Rdpmc => Lowered::next(op_rdpmc),
+        Mnemonic::Rdpru => Lowered::next(op_rdpru),
         Mnemonic::Rdmsr => Lowered::end(op_rdmsr),
         Mnemonic::Wrmsr => Lowered::end(op_wrmsr),
         Mnemonic::Hlt => Lowered::end(op_hlt),
@@ -74,6 +75,22 @@ fn op_rdpmc(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.gp(0)
 }
 
+/// RDPRU: register 0 is MPERF, 1 APERF; others read zero (AMD APM 3 "RDPRU").
+fn op_rdpru(cpu: &mut Cpu, op: &Op) -> Step {
+    if cpu.s.cr4 & cr4::TSD != 0 && cpu.s.cpl != 0 {
+        return cpu.ud();
+    }
+    let now = cpu.now(op);
+    let v = match cpu.s.gpr[RCX] as u32 {
+        0 => cpu.mperf(now),
+        1 => cpu.aperf(now),
+        _ => 0,
+    };
+    cpu.s.gpr[RAX] = v & 0xffff_ffff;
+    cpu.s.gpr[RDX] = v >> 32;
+    Ok(Flow::Next)
+}
+
 fn op_rdmsr(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.need_cpl0()?;
     let index = cpu.s.gpr[RCX] as u32;
@@ -81,7 +98,8 @@ fn op_rdmsr(cpu: &mut Cpu, op: &Op) -> Step {
     let e = match cpu.env.rdmsr(index, now) {
         Some(e) => e,
         None => match cpu.own_rdmsr(index, now) {
-            Some(v) => Effect::Done(v),
+            Some(Ok(v)) => Effect::Done(v),
+            Some(Err(_)) => return cpu.gp(0),
             None => cpu.env.unknown_rdmsr(index),
         },
     };

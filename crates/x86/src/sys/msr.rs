@@ -4,6 +4,8 @@
 
 use crate::cpu::Cpu;
 use crate::exit::R;
+use crate::model::PRED_CMD;
+use crate::model::SPEC_CTRL;
 use crate::model::Vendor;
 use crate::state::*;
 
@@ -15,10 +17,34 @@ pub struct MsrFault;
 const MTRR_FIX: [u32; 11] = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
 /// Variable ranges (MTRRCAP.VCNT).
 const VCNT: u32 = 8;
+/// MTRRCAP: the variable ranges, fixed ranges, write combining.
+const MTRR_CAP: u64 = 0x500 | VCNT as u64;
+/// Bits of IA32_MISC_ENABLE that say what there is: performance monitoring, branch trace, precise events.
+const MISC_READ_ONLY: u64 = 1 << 7 | 1 << 11 | 1 << 12;
 
 impl Cpu {
+    /// IA32_MPERF: ticks of the TSC's rate while not halted.
+    pub(crate) fn mperf(&mut self, icount: u64) -> u64 {
+        self.env.active_ticks(icount).wrapping_add(self.s.msr.mperf_offset)
+    }
+
+    /// IA32_APERF: the processor always runs at the TSC's rate.
+    pub(crate) fn aperf(&mut self, icount: u64) -> u64 {
+        self.env.active_ticks(icount).wrapping_add(self.s.msr.aperf_offset)
+    }
+
     /// Reads an MSR of the processor's own; `None` when it has no such register.
-    pub fn own_rdmsr(&mut self, index: u32, icount: u64) -> Option<u64> {
+    ///
+    /// # Errors
+    /// (inside) [`MsrFault`] for a register that can only be written.
+    pub fn own_rdmsr(&mut self, index: u32, icount: u64) -> Option<Result<u64, MsrFault>> {
+        if index == PRED_CMD && self.model.has_msr(PRED_CMD) {
+            return Some(Err(MsrFault));
+        }
+        self.readable(index, icount).map(Ok)
+    }
+
+    fn readable(&mut self, index: u32, icount: u64) -> Option<u64> {
         let amd = self.model.vendor != Vendor::Intel;
         let m = &self.s.msr;
         Some(match index {
@@ -26,10 +52,14 @@ impl Cpu {
             0x10 => self.env.tsc(icount),
             0x17 => 0,
             0x3a if !amd => m.feature_control,
-            0x3b => m.tsc_adjust,
+            0x3b if self.model.has_msr(0x3b) => m.tsc_adjust,
+            SPEC_CTRL if self.model.has_msr(SPEC_CTRL) => m.spec_ctrl,
             0x8b => m.ucode_rev,
             0xce if !amd => (self.model.tsc_hz / 100_000_000).min(255) << 8,
-            0xfe => 0x508,
+            0xe1 if self.model.has_msr(0xe1) => m.umwait_control,
+            0xe7 if self.model.has_msr(0xe7) => self.mperf(icount),
+            0xe8 if self.model.has_msr(0xe8) => self.aperf(icount),
+            0xfe => MTRR_CAP,
             0x10a if !amd => self.model.arch_capabilities(),
             0x174 => m.sysenter_cs,
             0x175 => m.sysenter_esp,
@@ -51,7 +81,7 @@ impl Cpu {
             0xc000_0100 => self.s.seg[FS].base,
             0xc000_0101 => self.s.seg[GS].base,
             0xc000_0102 => m.kernel_gs_base,
-            0xc000_0103 => m.tsc_aux,
+            0xc000_0103 if self.model.has_tsc_aux() => m.tsc_aux,
             // AMD: SYSCFG, HWCR (TscFreqSel set: TSC counts at P0), NB_CFG, TOP_MEM, OSVW, DE_CFG (LFENCE serialises).
             0xc001_0010 if amd => 0,
             0xc001_0015 if amd => 1 << 24,
@@ -74,6 +104,7 @@ impl Cpu {
     pub fn own_wrmsr(&mut self, index: u32, v: u64, icount: u64) -> Option<Result<(), MsrFault>> {
         let amd = self.model.vendor != Vendor::Intel;
         let canonical = self.canonical(v);
+        let physical = v >> self.model.phys_bits == 0;
         let want = |ok: bool| if ok { Ok(()) } else { Err(MsrFault) };
         let m = &mut self.s.msr;
         Some(match index {
@@ -91,14 +122,36 @@ impl Cpu {
             }
             // The lock bit of IA32_FEATURE_CONTROL is set from reset.
             0x3a if !amd => Err(MsrFault),
-            0x3b => {
+            0x3b if self.model.has_msr(0x3b) => {
                 let delta = v.wrapping_sub(m.tsc_adjust);
                 m.tsc_adjust = v;
                 let now = self.env.tsc(icount);
                 self.env.set_tsc(icount, now.wrapping_add(delta));
                 Ok(())
             }
+            SPEC_CTRL if self.model.has_msr(SPEC_CTRL) => {
+                let ok = v & !self.model.msr_bits(SPEC_CTRL) == 0;
+                if ok {
+                    m.spec_ctrl = v;
+                }
+                want(ok)
+            }
+            // There is nothing to predict: a barrier has no effect.
+            PRED_CMD if self.model.has_msr(PRED_CMD) => want(v & !(1 | self.model.msr_bits(PRED_CMD)) == 0),
             0x79 if !amd => Ok(()),
+            0xe1 if self.model.has_msr(0xe1) => {
+                let ok = v >> 32 == 0 && v & 2 == 0;
+                if ok {
+                    m.umwait_control = v;
+                }
+                want(ok)
+            }
+            0xe7 | 0xe8 if self.model.has_msr(index) => {
+                let offset = v.wrapping_sub(self.env.active_ticks(icount));
+                let m = &mut self.s.msr;
+                *(if index == 0xe7 { &mut m.mperf_offset } else { &mut m.aperf_offset }) = offset;
+                Ok(())
+            }
             0x174 => {
                 m.sysenter_cs = v & 0xffff_ffff;
                 Ok(())
@@ -120,7 +173,7 @@ impl Cpu {
                 Ok(())
             }
             0x1a0 => {
-                m.misc_enable = v;
+                m.misc_enable = v & !MISC_READ_ONLY | m.misc_enable & MISC_READ_ONLY;
                 Ok(())
             }
             0x1d9 => {
@@ -131,7 +184,8 @@ impl Cpu {
             }
             0x200..=0x20f if index < 0x200 + VCNT * 2 => {
                 let slot = &mut m.mtrr_var[((index - 0x200) / 2) as usize][(index & 1) as usize];
-                let ok = index & 1 == 1 || memory_type(v as u8);
+                let ok = physical
+                    && if index & 1 == 1 { v & 0x7ff == 0 } else { v & 0xf00 == 0 && memory_type(v as u8) };
                 if ok {
                     *slot = v;
                 }
@@ -191,7 +245,7 @@ impl Cpu {
                 }
                 want(canonical)
             }
-            0xc000_0103 => {
+            0xc000_0103 if self.model.has_tsc_aux() => {
                 if v >> 32 == 0 {
                     m.tsc_aux = v;
                 }
@@ -203,6 +257,9 @@ impl Cpu {
             {
                 Ok(())
             }
+            // Registers that can only be read.
+            0x17 | 0xfe | 0x179 => Err(MsrFault),
+            0xce | 0x10a | 0x198 if !amd => Err(MsrFault),
             0xc001_0114 if amd => Ok(()),
             0xc001_0117 if amd => want(v & 0xfff == 0),
             _ => match MTRR_FIX.iter().position(|&f| f == index) {

@@ -294,6 +294,7 @@ fn load(cpu: &mut Cpu, op: &Op, supervisor: bool) -> Step {
     let reserved = &b[if compact { 528 } else { 520 }..if compact { 576 } else { 536 }];
     let bad = reserved.iter().any(|x| *x != 0)
         || (supervisor && !compact)
+        || (compact && !cpu.model.has_xsavec())
         || if compact { held & !enabled != 0 || present & !held != 0 } else { present & !enabled != 0 };
     if bad {
         return cpu.gp(0);
@@ -348,7 +349,7 @@ pub(crate) fn op_xgetbv(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.x87_sync();
     let v = match cpu.s.gpr[RCX] as u32 {
         0 => cpu.s.xcr0,
-        1 => cpu.s.xcr0 & in_use_with_mxcsr(&cpu.s.vec),
+        1 if cpu.model.has_xgetbv1() => cpu.s.xcr0 & in_use_with_mxcsr(&cpu.s.vec),
         _ => return cpu.gp(0),
     };
     cpu.s.gpr[RAX] = v & 0xffff_ffff;

@@ -16,6 +16,7 @@ use crate::vp_shared::VpShared;
 pub(crate) fn model_for(config: &PartitionConfig, index: u32) -> CpuModel {
     let mut model = CpuModel::host(config.tsc_hz);
     features::restrict(&mut model, config.features, config.xsave_features);
+    model.apic_hz = config.apic_hz;
     model.phys_bits = config.physical_address_width;
     model.apic_id = index;
     model.processors = config.processor_count.max(1);
@@ -24,10 +25,6 @@ pub(crate) fn model_for(config: &PartitionConfig, index: u32) -> CpuModel {
         ApicMode::XApic => ApicKind::XApic,
         ApicMode::X2Apic => ApicKind::X2Apic,
     };
-    if config.features[1] & features::BANK1_TSC_DEADLINE == 0 {
-        let mask = [0, 0, 1 << 24, 0];
-        model.overrides.push(CpuidOverride { function: 1, index: None, output: [0; 4], mask });
-    }
     for result in &config.cpuid_results {
         let output = words(result.output);
         model.overrides.push(CpuidOverride { function: result.function, index: None, output, mask: [!0; 4] });

@@ -19,6 +19,7 @@ use openwhp_engine::MsrActionEntry;
 use openwhp_engine::MsrExitBitmap;
 use openwhp_engine::PAGE_SIZE;
 use openwhp_engine::UnimplementedMsrAction;
+use openwhp_x86::CpuModel;
 use openwhp_x86::env::Effect;
 use openwhp_x86::env::Env;
 use openwhp_x86::env::Lines;
@@ -50,13 +51,13 @@ pub(crate) mod apic_exit {
 }
 
 /// Model-specific registers that the platform keeps rather than the processor.
-mod msr {
+pub(crate) mod msr {
     pub(super) const TSC: u32 = 0x10;
     pub(super) const APIC_BASE: u32 = 0x1B;
-    pub(super) const TSC_ADJUST: u32 = 0x3B;
+    pub(crate) const TSC_ADJUST: u32 = 0x3B;
     pub(super) const MICROCODE: u32 = 0x8B;
     pub(super) const MISC_ENABLE: u32 = 0x1A0;
-    pub(super) const TSC_DEADLINE: u32 = 0x6E0;
+    pub(crate) const TSC_DEADLINE: u32 = 0x6E0;
     pub(super) const X2APIC_FIRST: u32 = 0x800;
     pub(super) const X2APIC_LAST: u32 = 0x8FF;
 }
@@ -78,6 +79,11 @@ pub(crate) struct VpEnv {
     /// TSC = guest time at the TSC rate + this.
     pub(crate) tsc_offset: u64,
     pub(crate) tsc_adjust: u64,
+    has_tsc_adjust: bool,
+    has_tsc_deadline: bool,
+    /// Guest time spent halted, in nanoseconds, and the ticks of the TSC's rate at the last reset.
+    pub(crate) idle_ns: u64,
+    active_base: u64,
     /// Guest address of the local APIC's register page, while there is one.
     apic_page: Option<u64>,
     /// IA32_APIC_BASE without an emulated APIC: plain storage.
@@ -104,6 +110,7 @@ impl VpEnv {
         shared: Arc<Shared>,
         vp: Arc<VpShared>,
         msr_actions: Arc<HashMap<u32, MsrActionEntry>>,
+        model: &CpuModel,
     ) -> Self {
         let random = if shared.clock.is_deterministic() { Random::seeded(vp.index) } else { Random::host() };
         let mut env = Self {
@@ -114,6 +121,10 @@ impl VpEnv {
             msr_actions,
             tsc_offset: 0,
             tsc_adjust: 0,
+            has_tsc_adjust: model.has_msr(msr::TSC_ADJUST),
+            has_tsc_deadline: model.has_msr(msr::TSC_DEADLINE),
+            idle_ns: 0,
+            active_base: 0,
             apic_page: None,
             plain_apic_base: 0,
             alarm: None,
@@ -135,8 +146,11 @@ impl VpEnv {
     pub(crate) fn reset(&mut self) {
         // The TSC starts at 0 whatever guest time is now.
         let now = self.shared.clock.now();
-        self.tsc_offset = self.shared.tsc_rate.ticks_at(now).wrapping_neg();
+        let ticks = self.shared.tsc_rate.ticks_at(now);
+        self.tsc_offset = ticks.wrapping_neg();
         self.tsc_adjust = 0;
+        self.idle_ns = 0;
+        self.active_base = ticks;
         self.plain_apic_base = if self.vp.index == 0 { 0xFEE0_0900 } else { 0xFEE0_0800 };
         self.alarm = None;
         self.ext_int = None;
@@ -514,6 +528,11 @@ impl Env for VpEnv {
         self.tsc_at(self.ns(icount))
     }
 
+    fn active_ticks(&mut self, icount: u64) -> u64 {
+        let active = self.ns(icount).saturating_sub(self.idle_ns);
+        self.shared.tsc_rate.ticks_at(active).saturating_sub(self.active_base)
+    }
+
     fn set_tsc(&mut self, icount: u64, value: u64) {
         self.write_tsc(icount, value);
     }
@@ -563,9 +582,9 @@ impl Env for VpEnv {
         }
         Some(match index {
             msr::TSC => Effect::Done(self.tsc(icount)),
-            msr::TSC_ADJUST => Effect::Done(self.tsc_adjust),
+            msr::TSC_ADJUST if self.has_tsc_adjust => Effect::Done(self.tsc_adjust),
             msr::APIC_BASE => Effect::Done(self.apic_base()),
-            msr::TSC_DEADLINE if self.vp.apic.is_some() => {
+            msr::TSC_DEADLINE if self.has_tsc_deadline && self.vp.apic.is_some() => {
                 let now = self.guest_time(icount);
                 Effect::Done(self.vp.apic().map_or(0, |apic| apic.tsc_deadline(now)))
             }
@@ -585,7 +604,7 @@ impl Env for VpEnv {
                 self.write_tsc(icount, value);
                 Effect::Done(())
             }
-            msr::TSC_ADJUST => {
+            msr::TSC_ADJUST if self.has_tsc_adjust => {
                 let delta = value.wrapping_sub(self.tsc_adjust);
                 self.tsc_offset = self.tsc_offset.wrapping_add(delta);
                 self.tsc_adjust = value;
@@ -593,7 +612,7 @@ impl Env for VpEnv {
                 Effect::Done(())
             }
             msr::APIC_BASE => self.write_apic_base(value),
-            msr::TSC_DEADLINE if self.vp.apic.is_some() => {
+            msr::TSC_DEADLINE if self.has_tsc_deadline && self.vp.apic.is_some() => {
                 let now = self.guest_time(icount);
                 if let Some(mut apic) = self.vp.apic() {
                     apic.set_tsc_deadline(value, now);

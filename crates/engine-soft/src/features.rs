@@ -1,138 +1,243 @@
-//! Feature words of the interface against bits of CPUID: one table, read both ways.
+//! Feature words of the interface against bits of the processor model: one table, read both ways.
+//!
+//! What the model offers, the capability reports; what a client leaves out is taken from the model, and with it from
+//! CPUID and from what the processor does.
 
 use openwhp_engine::FeatureBanks;
 use openwhp_x86::CpuModel;
+use openwhp_x86::model::ARCH_CAPABILITIES;
 use openwhp_x86::model::Reg;
 
-/// A feature bit and the CPUID bit it stands for.
-struct Row {
-    bit: u32,
+/// A feature of the model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
     leaf: u32,
     sub: u32,
     reg: Reg,
-    cpuid_bit: u32,
+    bit: u32,
 }
 
-const fn row(bit: u32, leaf: u32, sub: u32, reg: Reg, cpuid_bit: u32) -> Row {
-    Row { bit, leaf, sub, reg, cpuid_bit }
+const fn cpuid(leaf: u32, sub: u32, reg: Reg, bit: u32) -> Place {
+    Place { leaf, sub, reg, bit }
+}
+
+const fn arch(bit: u32) -> Place {
+    Place { leaf: ARCH_CAPABILITIES, sub: 0, reg: Reg::Eax, bit }
+}
+
+/// How a bit of a feature word is decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Is {
+    /// The model has it in one of these places.
+    At(&'static [Place]),
+    /// Every processor of this engine has it, and it cannot be taken away.
+    Always,
+    /// Not offered, for this reason.
+    Never(
+        #[cfg_attr(not(test), expect(dead_code, reason = "tests and documentation give the reason"))]
+        &'static str,
+    ),
+}
+
+use Is::Always;
+use Is::At;
+use Is::Never;
+
+/// A bit of a feature word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    bit: u32,
+    /// The interface's name.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests and documentation name the bits"))]
+    name: &'static str,
+    is: Is,
+}
+
+const fn row(bit: u32, name: &'static str, is: Is) -> Row {
+    Row { bit, name, is }
 }
 
 /// Bank 0 (`WHV_X64_PROCESSOR_FEATURES1`).
+#[rustfmt::skip]
 const BANK0: &[Row] = &[
-    row(0, 1, 0, Reg::Ecx, 0),             // SSE3
-    row(1, 0x8000_0001, 0, Reg::Ecx, 0),   // LAHF in 64-bit mode
-    row(2, 1, 0, Reg::Ecx, 9),             // SSSE3
-    row(3, 1, 0, Reg::Ecx, 19),            // SSE4.1
-    row(4, 1, 0, Reg::Ecx, 20),            // SSE4.2
-    row(5, 0x8000_0001, 0, Reg::Ecx, 6),   // SSE4a
-    row(7, 1, 0, Reg::Ecx, 23),            // POPCNT
-    row(8, 1, 0, Reg::Ecx, 13),            // CMPXCHG16B
-    row(10, 0x8000_0001, 0, Reg::Ecx, 5),  // LZCNT
-    row(12, 0x8000_0001, 0, Reg::Edx, 22), // MMXEXT
-    row(15, 0x8000_0001, 0, Reg::Edx, 26), // 1 GiB pages
-    row(16, 1, 0, Reg::Ecx, 25),           // AES
-    row(17, 1, 0, Reg::Ecx, 1),            // PCLMULQDQ
-    row(18, 1, 0, Reg::Ecx, 17),           // PCID
-    row(20, 1, 0, Reg::Ecx, 29),           // F16C
-    row(21, 1, 0, Reg::Ecx, 30),           // RDRAND
-    row(22, 7, 0, Reg::Ebx, 0),            // FSGSBASE
-    row(23, 7, 0, Reg::Ebx, 7),            // SMEP
-    row(24, 7, 0, Reg::Ebx, 9),            // ERMS
-    row(25, 7, 0, Reg::Ebx, 3),            // BMI1
-    row(26, 7, 0, Reg::Ebx, 8),            // BMI2
-    row(29, 1, 0, Reg::Ecx, 22),           // MOVBE
-    row(32, 7, 0, Reg::Ebx, 18),           // RDSEED
-    row(33, 7, 0, Reg::Ebx, 19),           // ADX
-    row(34, 0x8000_0001, 0, Reg::Ecx, 8),  // PREFETCHW
-    row(35, 7, 0, Reg::Ebx, 20),           // SMAP
-    row(38, 0x8000_0001, 0, Reg::Edx, 27), // RDTSCP
-    row(39, 7, 0, Reg::Ebx, 23),           // CLFLUSHOPT
-    row(40, 7, 0, Reg::Ebx, 24),           // CLWB
-    row(41, 7, 0, Reg::Ebx, 29),           // SHA
-    row(43, 7, 0, Reg::Ebx, 10),           // INVPCID
-    row(49, 7, 0, Reg::Edx, 4),            // FSRM
-    row(57, 7, 0, Reg::Ecx, 22),           // RDPID
-    row(58, 7, 0, Reg::Ecx, 2),            // UMIP
+    row(0, "Sse3Support", At(&[cpuid(1, 0, Reg::Ecx, 0)])),
+    row(1, "LahfSahfSupport", At(&[cpuid(0x8000_0001, 0, Reg::Ecx, 0)])),
+    row(2, "Ssse3Support", At(&[cpuid(1, 0, Reg::Ecx, 9)])),
+    row(3, "Sse4_1Support", At(&[cpuid(1, 0, Reg::Ecx, 19)])),
+    row(4, "Sse4_2Support", At(&[cpuid(1, 0, Reg::Ecx, 20)])),
+    row(5, "Sse4aSupport", At(&[cpuid(0x8000_0001, 0, Reg::Ecx, 6)])),
+    row(6, "XopSupport", Never("no XOP instructions")),
+    row(7, "PopCntSupport", At(&[cpuid(1, 0, Reg::Ecx, 23)])),
+    row(8, "Cmpxchg16bSupport", At(&[cpuid(1, 0, Reg::Ecx, 13)])),
+    row(9, "Altmovcr8Support", Never("LOCK MOV CR0 is undefined")),
+    row(10, "LzcntSupport", At(&[cpuid(0x8000_0001, 0, Reg::Ecx, 5)])),
+    row(11, "MisAlignSseSupport", Never("SSE operands stay aligned")),
+    row(12, "MmxExtSupport", At(&[cpuid(0x8000_0001, 0, Reg::Edx, 22)])),
+    row(13, "Amd3DNowSupport", Never("no 3DNow! instructions")),
+    row(14, "ExtendedAmd3DNowSupport", Never("no 3DNow! instructions")),
+    row(15, "Page1GbSupport", At(&[cpuid(0x8000_0001, 0, Reg::Edx, 26)])),
+    row(16, "AesSupport", At(&[cpuid(1, 0, Reg::Ecx, 25)])),
+    row(17, "PclmulqdqSupport", At(&[cpuid(1, 0, Reg::Ecx, 1)])),
+    row(18, "PcidSupport", At(&[cpuid(1, 0, Reg::Ecx, 17)])),
+    row(19, "Fma4Support", Never("no FMA4 instructions")),
+    row(20, "F16CSupport", At(&[cpuid(1, 0, Reg::Ecx, 29)])),
+    row(21, "RdRandSupport", At(&[cpuid(1, 0, Reg::Ecx, 30)])),
+    row(22, "RdWrFsGsSupport", At(&[cpuid(7, 0, Reg::Ebx, 0)])),
+    row(23, "SmepSupport", At(&[cpuid(7, 0, Reg::Ebx, 7)])),
+    row(24, "EnhancedFastStringSupport", At(&[cpuid(7, 0, Reg::Ebx, 9)])),
+    row(25, "Bmi1Support", At(&[cpuid(7, 0, Reg::Ebx, 3)])),
+    row(26, "Bmi2Support", At(&[cpuid(7, 0, Reg::Ebx, 8)])),
+    row(29, "MovbeSupport", At(&[cpuid(1, 0, Reg::Ecx, 22)])),
+    row(30, "Npiep1Support", Never("UMIP does the same")),
+    row(31, "DepX87FPUSaveSupport", Never("x87 selectors are saved")),
+    row(32, "RdSeedSupport", At(&[cpuid(7, 0, Reg::Ebx, 18)])),
+    row(33, "AdxSupport", At(&[cpuid(7, 0, Reg::Ebx, 19)])),
+    row(34, "IntelPrefetchSupport", At(&[cpuid(0x8000_0001, 0, Reg::Ecx, 8)])),
+    row(35, "SmapSupport", At(&[cpuid(7, 0, Reg::Ebx, 20)])),
+    row(36, "HleSupport", Never("no transactions")),
+    row(37, "RtmSupport", Never("no transactions")),
+    row(38, "RdtscpSupport", At(&[cpuid(0x8000_0001, 0, Reg::Edx, 27)])),
+    row(39, "ClflushoptSupport", At(&[cpuid(7, 0, Reg::Ebx, 23)])),
+    row(40, "ClwbSupport", At(&[cpuid(7, 0, Reg::Ebx, 24)])),
+    row(41, "ShaSupport", At(&[cpuid(7, 0, Reg::Ebx, 29)])),
+    row(42, "X87PointersSavedSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 2)])),
+    row(43, "InvpcidSupport", At(&[cpuid(7, 0, Reg::Ebx, 10)])),
+    row(44, "IbrsSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 14)])),
+    row(45, "StibpSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 15)])),
+    row(46, "IbpbSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 12)])),
+    row(47, "UnrestrictedGuestSupport", Always),
+    row(48, "SsbdSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 24)])),
+    row(49, "FastShortRepMovSupport", At(&[cpuid(7, 0, Reg::Edx, 4)])),
+    row(51, "RdclNo", At(&[arch(0)])),
+    row(52, "IbrsAllSupport", At(&[arch(1)])),
+    row(54, "SsbNo", At(&[arch(4), cpuid(0x8000_0008, 0, Reg::Ebx, 26)])),
+    row(55, "RsbANo", At(&[arch(2)])),
+    row(57, "RdPidSupport", At(&[cpuid(7, 0, Reg::Ecx, 22)])),
+    row(58, "UmipSupport", At(&[cpuid(7, 0, Reg::Ecx, 2)])),
+    row(59, "MdsNoSupport", At(&[arch(5)])),
+    row(60, "MdClearSupport", At(&[cpuid(7, 0, Reg::Edx, 10)])),
+    row(61, "TaaNoSupport", At(&[arch(8)])),
+    row(62, "TsxCtrlSupport", Never("no transactions to control")),
 ];
-
-/// Bits of bank 0 without a CPUID bit of their own: guests in real mode (47), and flaws that this processor cannot have
-/// (RDCL_NO 51, SSB_NO 54, MDS_NO 59, TAA_NO 61).
-const BANK0_ALWAYS: u64 = 1 << 47 | 1 << 51 | 1 << 54 | 1 << 59 | 1 << 61;
 
 /// Bank 1 (`WHV_X64_PROCESSOR_FEATURES2`).
+#[rustfmt::skip]
 const BANK1: &[Row] = &[
-    row(4, 7, 0, Reg::Ecx, 16), // five-level paging
-    row(18, 7, 0, Reg::Ebx, 1), // TSC_ADJUST
+    row(0, "ACountMCountSupport", At(&[cpuid(6, 0, Reg::Ecx, 0)])),
+    row(1, "TscInvariantSupport", At(&[cpuid(0x8000_0007, 0, Reg::Edx, 8)])),
+    row(2, "ClZeroSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 0)])),
+    row(3, "RdpruSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 4)])),
+    row(4, "La57Support", At(&[cpuid(7, 0, Reg::Ecx, 16)])),
+    row(5, "MbecSupport", Never("nested only")),
+    row(6, "NestedVirtSupport", Never("no nested virtualization")),
+    row(7, "PsfdSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 28)])),
+    row(8, "CetSsSupport", Never("no shadow stacks")),
+    row(9, "CetIbtSupport", Never("no branch tracking")),
+    row(10, "VmxExceptionInjectSupport", Never("nested only")),
+    row(12, "UmwaitTpauseSupport", At(&[cpuid(7, 0, Reg::Ecx, 5)])),
+    row(13, "MovdiriSupport", At(&[cpuid(7, 0, Reg::Ecx, 27)])),
+    row(14, "Movdir64bSupport", At(&[cpuid(7, 0, Reg::Ecx, 28)])),
+    row(15, "CldemoteSupport", At(&[cpuid(7, 0, Reg::Ecx, 25)])),
+    row(16, "SerializeSupport", At(&[cpuid(7, 0, Reg::Edx, 14)])),
+    row(17, "TscDeadlineTmrSupport", At(&[cpuid(1, 0, Reg::Ecx, 24)])),
+    row(18, "TscAdjustSupport", At(&[cpuid(7, 0, Reg::Ebx, 1)])),
+    row(19, "FZLRepMovsb", At(&[cpuid(7, 1, Reg::Eax, 10)])),
+    row(20, "FSRepStosb", At(&[cpuid(7, 1, Reg::Eax, 11)])),
+    row(21, "FSRepCmpsb", At(&[cpuid(7, 1, Reg::Eax, 12)])),
+    row(22, "TsxLdTrkSupport", Never("no transactions")),
+    row(23, "VmxInsOutsExitInfoSupport", Never("nested only")),
+    row(25, "SbdrSsdpNoSupport", At(&[arch(13)])),
+    row(26, "FbsdpNoSupport", At(&[arch(14)])),
+    row(27, "PsdpNoSupport", At(&[arch(15)])),
+    row(28, "FbClearSupport", At(&[arch(17)])),
+    row(29, "BtcNoSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 29)])),
+    row(30, "IbpbRsbFlushSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 30)])),
+    row(31, "StibpAlwaysOnSupport", At(&[cpuid(0x8000_0008, 0, Reg::Ebx, 17)])),
+    row(32, "PerfGlobalCtrlSupport", Never("no performance counters")),
+    row(33, "NptExecuteOnlySupport", Never("nested only")),
+    row(34, "NptADFlagsSupport", Never("nested only")),
+    row(35, "Npt1GbPageSupport", Never("nested only")),
+    row(40, "CmpccxaddSupport", Never("no CMPccXADD")),
+    row(45, "PrefetchISupport", At(&[cpuid(7, 1, Reg::Edx, 14)])),
+    row(46, "Sha512Support", At(&[cpuid(7, 1, Reg::Eax, 0)])),
+    row(50, "SM3Support", At(&[cpuid(7, 1, Reg::Eax, 1)])),
+    row(51, "SM4Support", At(&[cpuid(7, 1, Reg::Eax, 2)])),
+    row(54, "SbpbSupported", At(&[cpuid(0x8000_0021, 0, Reg::Eax, 27)])),
+    row(55, "IbpbBrTypeSupported", At(&[cpuid(0x8000_0021, 0, Reg::Eax, 28)])),
+    row(56, "SrsoNoSupported", At(&[cpuid(0x8000_0021, 0, Reg::Eax, 29)])),
+    row(57, "SrsoUserKernelNoSupported", At(&[cpuid(0x8000_0021, 0, Reg::Eax, 30)])),
 ];
 
-/// TSC deadline timer: CPUID shows it whenever a local APIC is emulated.
-pub(crate) const BANK1_TSC_DEADLINE: u64 = 1 << 17;
-
-/// Invariant TSC (1), TSC deadline (17), and flaws that this processor cannot have (25 to 27).
-const BANK1_ALWAYS: u64 = 1 << 1 | BANK1_TSC_DEADLINE | 7 << 25;
-
-/// XSAVE features.
+/// XSAVE features (`WHV_X64_PROCESSOR_XSAVE_FEATURES`).
+#[rustfmt::skip]
 const XSAVE: &[Row] = &[
-    row(0, 1, 0, Reg::Ecx, 26),   // XSAVE
-    row(1, 0xD, 1, Reg::Eax, 0),  // XSAVEOPT
-    row(2, 1, 0, Reg::Ecx, 28),   // AVX
-    row(3, 7, 0, Reg::Ebx, 5),    // AVX2
-    row(4, 1, 0, Reg::Ecx, 12),   // FMA
-    row(6, 7, 0, Reg::Ebx, 16),   // AVX512F
-    row(7, 7, 0, Reg::Ebx, 17),   // AVX512DQ
-    row(8, 7, 0, Reg::Ebx, 28),   // AVX512CD
-    row(9, 7, 0, Reg::Ebx, 30),   // AVX512BW
-    row(10, 7, 0, Reg::Ebx, 31),  // AVX512VL
-    row(11, 0xD, 1, Reg::Eax, 1), // XSAVEC
-    row(12, 0xD, 1, Reg::Eax, 3), // XSAVES
-    row(13, 0xD, 1, Reg::Eax, 2), // XGETBV with ECX = 1
-    row(14, 7, 0, Reg::Ecx, 12),  // BITALG
-    row(15, 7, 0, Reg::Ebx, 21),  // IFMA
-    row(16, 7, 0, Reg::Ecx, 1),   // VBMI
-    row(17, 7, 0, Reg::Ecx, 6),   // VBMI2
-    row(18, 7, 0, Reg::Ecx, 11),  // VNNI
-    row(19, 7, 0, Reg::Ecx, 8),   // GFNI
-    row(20, 7, 0, Reg::Ecx, 9),   // VAES
-    row(21, 7, 0, Reg::Ecx, 14),  // VPOPCNTDQ
-    row(22, 7, 0, Reg::Ecx, 10),  // VPCLMULQDQ
-    row(23, 7, 1, Reg::Eax, 5),   // BF16
-    row(24, 7, 0, Reg::Edx, 8),   // VP2INTERSECT
-    row(30, 7, 1, Reg::Eax, 4),   // AVX-VNNI
+    row(0, "XsaveSupport", At(&[cpuid(1, 0, Reg::Ecx, 26)])),
+    row(1, "XsaveoptSupport", At(&[cpuid(0xD, 1, Reg::Eax, 0)])),
+    row(2, "AvxSupport", At(&[cpuid(1, 0, Reg::Ecx, 28)])),
+    row(3, "Avx2Support", At(&[cpuid(7, 0, Reg::Ebx, 5)])),
+    row(4, "FmaSupport", At(&[cpuid(1, 0, Reg::Ecx, 12)])),
+    row(5, "MpxSupport", Never("no bound registers")),
+    row(6, "Avx512Support", At(&[cpuid(7, 0, Reg::Ebx, 16)])),
+    row(7, "Avx512DQSupport", At(&[cpuid(7, 0, Reg::Ebx, 17)])),
+    row(8, "Avx512CDSupport", At(&[cpuid(7, 0, Reg::Ebx, 28)])),
+    row(9, "Avx512BWSupport", At(&[cpuid(7, 0, Reg::Ebx, 30)])),
+    row(10, "Avx512VLSupport", At(&[cpuid(7, 0, Reg::Ebx, 31)])),
+    row(11, "XsaveCompSupport", At(&[cpuid(0xD, 1, Reg::Eax, 1)])),
+    row(12, "XsaveSupervisorSupport", At(&[cpuid(0xD, 1, Reg::Eax, 3)])),
+    row(13, "Xcr1Support", At(&[cpuid(0xD, 1, Reg::Eax, 2)])),
+    row(14, "Avx512BitalgSupport", At(&[cpuid(7, 0, Reg::Ecx, 12)])),
+    row(15, "Avx512IfmaSupport", At(&[cpuid(7, 0, Reg::Ebx, 21)])),
+    row(16, "Avx512VBmiSupport", At(&[cpuid(7, 0, Reg::Ecx, 1)])),
+    row(17, "Avx512VBmi2Support", At(&[cpuid(7, 0, Reg::Ecx, 6)])),
+    row(18, "Avx512VnniSupport", At(&[cpuid(7, 0, Reg::Ecx, 11)])),
+    row(19, "GfniSupport", At(&[cpuid(7, 0, Reg::Ecx, 8)])),
+    row(20, "VaesSupport", At(&[cpuid(7, 0, Reg::Ecx, 9)])),
+    row(21, "Avx512VPopcntdqSupport", At(&[cpuid(7, 0, Reg::Ecx, 14)])),
+    row(22, "VpclmulqdqSupport", At(&[cpuid(7, 0, Reg::Ecx, 10)])),
+    row(23, "Avx512Bf16Support", At(&[cpuid(7, 1, Reg::Eax, 5)])),
+    row(24, "Avx512Vp2IntersectSupport", At(&[cpuid(7, 0, Reg::Edx, 8)])),
+    row(25, "Avx512Fp16Support", Never("unmasked underflow would not be exact")),
+    row(26, "XfdSupport", Never("no state to delay")),
+    row(27, "AmxTileSupport", Never("no tiles")),
+    row(28, "AmxBf16Support", Never("no tiles")),
+    row(29, "AmxInt8Support", Never("no tiles")),
+    row(30, "AvxVnniSupport", At(&[cpuid(7, 1, Reg::Eax, 4)])),
+    row(31, "AvxIfmaSupport", At(&[cpuid(7, 1, Reg::Eax, 23)])),
+    row(32, "AvxNeConvertSupport", At(&[cpuid(7, 1, Reg::Edx, 5)])),
+    row(33, "AvxVnniInt8Support", At(&[cpuid(7, 1, Reg::Edx, 4)])),
+    row(34, "AvxVnniInt16Support", At(&[cpuid(7, 1, Reg::Edx, 10)])),
+    row(35, "Avx10_1_256Support", Never("AVX-512 has its own bits")),
+    row(36, "Avx10_1_512Support", Never("AVX-512 has its own bits")),
+    row(37, "AmxFp16Support", Never("no tiles")),
 ];
 
 fn offered(model: &CpuModel, rows: &[Row]) -> u64 {
-    let has = |row: &&Row| model.has(row.leaf, row.sub, row.reg, row.cpuid_bit);
-    rows.iter().filter(has).fold(0, |bits, row| bits | 1 << row.bit)
+    let has = |place: &Place| model.has(place.leaf, place.sub, place.reg, place.bit);
+    let is_offered = |row: &&Row| match row.is {
+        At(places) => places.iter().any(has),
+        Always => true,
+        Never(_) => false,
+    };
+    rows.iter().filter(is_offered).fold(0, |bits, row| bits | 1 << row.bit)
 }
 
 /// The words a model offers: both banks and the XSAVE features.
 pub(crate) fn of_model(model: &CpuModel) -> (FeatureBanks, u64) {
-    let banks = [offered(model, BANK0) | BANK0_ALWAYS, offered(model, BANK1) | BANK1_ALWAYS];
-    (banks, offered(model, XSAVE))
+    ([offered(model, BANK0), offered(model, BANK1)], offered(model, XSAVE))
 }
 
 /// Takes from a model what the words leave out.
 pub(crate) fn restrict(model: &mut CpuModel, banks: FeatureBanks, xsave: u64) {
     for (rows, word) in [(BANK0, banks[0]), (BANK1, banks[1]), (XSAVE, xsave)] {
         for row in rows.iter().filter(|row| word & 1 << row.bit == 0) {
-            model.disable(row.leaf, row.sub, row.reg, row.cpuid_bit);
+            if let At(places) = row.is {
+                for place in places {
+                    model.disable(place.leaf, place.sub, place.reg, place.bit);
+                }
+            }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn leaving_a_feature_out_takes_it_from_the_model() {
-        let mut model = CpuModel::host(1_000_000_000);
-        let (banks, xsave) = of_model(&model);
-        restrict(&mut model, banks, xsave);
-        assert_eq!(of_model(&model), (banks, xsave), "everything asked for changes nothing");
-        restrict(&mut model, [banks[0] & !(1 << 7), banks[1]], xsave);
-        assert!(!model.has(1, 0, Reg::Ecx, 23), "POPCNT is gone");
-        restrict(&mut model, banks, 0);
-        assert_eq!(model.xcr0_mask, 0, "no XSAVE, no extended state");
-    }
-}
+mod tests;

@@ -98,6 +98,7 @@ impl SoftEngine {
             | CapabilityFeatures::LOCAL_APIC_EMULATION
             | CapabilityFeatures::XSAVE
             | CapabilityFeatures::DIRTY_PAGE_TRACKING
+            | CapabilityFeatures::SPECULATION_CONTROL
             | CapabilityFeatures::APIC_REMOTE_READ
             | CapabilityFeatures::VP_HOT_ADD_REMOVE;
         capabilities.extended_vm_exits = ExtendedVmExits::all()

@@ -30,10 +30,11 @@ use openwhp_engine::PartitionConfig;
 use openwhp_engine::PopulateFlags;
 use openwhp_engine::VpIndex;
 use openwhp_x86::Cpu;
+use openwhp_x86::CpuModel;
 
 use crate::cpuid;
 use crate::env::VpEnv;
-use crate::features;
+use crate::env::msr::TSC_DEADLINE;
 use crate::guest;
 use crate::map::GpaMap;
 use crate::map::Slot;
@@ -57,14 +58,14 @@ impl SoftPartition {
         Self { shared: Arc::new(Shared::new(config)), msr_actions: Arc::new(msr_actions) }
     }
 
-    fn local_apic(&self, index: u32) -> Option<LocalApic> {
+    fn local_apic(&self, index: u32, model: &CpuModel) -> Option<LocalApic> {
         let config = &self.shared.config;
         (config.apic_mode != ApicMode::None).then(|| {
             LocalApic::new(ApicConfig {
                 id: index,
                 is_boot_processor: index == 0,
                 x2apic: config.apic_mode == ApicMode::X2Apic,
-                tsc_deadline: config.features[1] & features::BANK1_TSC_DEADLINE != 0,
+                tsc_deadline: model.has_msr(TSC_DEADLINE),
                 remote_read: config.apic_remote_read,
                 cmci: false,
                 physical_bits: config.physical_address_width,
@@ -74,9 +75,9 @@ impl SoftPartition {
 
     /// Makes a processor in reset state; the index is below the partition's count.
     pub(crate) fn make_vp(&self, index: VpIndex) -> SoftVp {
-        let vp = Arc::new(VpShared::new(index.0, self.local_apic(index.0)));
-        let env = VpEnv::new(self.shared.clone(), vp.clone(), self.msr_actions.clone());
         let model = cpuid::model_for(&self.shared.config, index.0);
+        let vp = Arc::new(VpShared::new(index.0, self.local_apic(index.0, &model)));
+        let env = VpEnv::new(self.shared.clone(), vp.clone(), self.msr_actions.clone(), &model);
         let remote = Arc::new(Remote::new(vp.clone(), model.clone()));
         let cpu = Cpu::new(model, Box::new(env));
         vp.connect(cpu.poll_word());

@@ -69,10 +69,15 @@ mod n {
     pub(super) const MTRR_FIX0: u32 = 0x2070;
     pub(super) const MTRR_FIX10: u32 = 0x207A;
     pub(super) const TSC_AUX: u32 = 0x207B;
+    pub(super) const MCOUNT: u32 = 0x207E;
+    pub(super) const ACOUNT: u32 = 0x207F;
+    pub(super) const SPEC_CTRL: u32 = 0x2084;
+    pub(super) const PRED_CMD: u32 = 0x2085;
     pub(super) const TSC_VIRTUAL_OFFSET: u32 = 0x2087;
     pub(super) const XSS: u32 = 0x208B;
     pub(super) const TSC_DEADLINE: u32 = 0x2095;
     pub(super) const TSC_ADJUST: u32 = 0x2096;
+    pub(super) const UMWAIT_CONTROL: u32 = 0x2098;
     pub(super) const MISC_ENABLE: u32 = 0x20A0;
     pub(super) const APIC_FIRST: u32 = 0x3000;
     pub(super) const APIC_LAST: u32 = 0x303F;
@@ -94,6 +99,20 @@ const MTRR_CAP_VALUE: u64 = 0x508;
 const DR6_ONES: u64 = 0xFFFF_0FF0;
 /// The single-step bit of DR6, and its place in the pending debug register.
 const DR6_BS: u64 = 1 << 14;
+
+/// The model-specific registers behind registers of the interface that the processor checks itself.
+fn msr_behind(number: u32) -> Option<u32> {
+    Some(match number {
+        n::TSC_AUX => 0xC000_0103,
+        n::MCOUNT => 0xE7,
+        n::ACOUNT => 0xE8,
+        n::SPEC_CTRL => 0x48,
+        n::UMWAIT_CONTROL => 0xE1,
+        n::XSS => 0xDA0,
+        n::PAT => 0x277,
+        _ => return None,
+    })
+}
 
 /// How the platform numbers segments, as indices of the processor's own order.
 const SEGMENT_ORDER: [usize; 8] = [
@@ -216,11 +235,13 @@ impl SoftVp {
 
     fn get_msr(&mut self, number: u32) -> Option<u64> {
         let icount = self.cpu.s.icount;
+        if let Some(index) = msr_behind(number) {
+            return self.cpu.own_rdmsr(index, icount)?.ok();
+        }
         let m = &self.cpu.s.msr;
         Some(match number {
             n::EFER => self.cpu.s.efer,
             n::KERNEL_GS_BASE => m.kernel_gs_base,
-            n::PAT => m.pat,
             n::SYSENTER_CS => m.sysenter_cs,
             n::SYSENTER_EIP => m.sysenter_eip,
             n::SYSENTER_ESP => m.sysenter_esp,
@@ -228,23 +249,21 @@ impl SoftVp {
             n::LSTAR => m.lstar,
             n::CSTAR => m.cstar,
             n::SFMASK => m.sfmask,
-            n::TSC_AUX => m.tsc_aux,
             n::MISC_ENABLE => m.misc_enable,
             n::MTRR_CAP => MTRR_CAP_VALUE,
             n::MTRR_DEF_TYPE => m.mtrr_def_type,
             n::MTRR_BASE0..=n::MTRR_BASE7 => m.mtrr_var[(number - n::MTRR_BASE0) as usize][0],
             n::MTRR_MASK0..=n::MTRR_MASK7 => m.mtrr_var[(number - n::MTRR_MASK0) as usize][1],
             n::MTRR_FIX0..=n::MTRR_FIX10 => m.mtrr_fix[(number - n::MTRR_FIX0) as usize],
-            n::XSS if self.cpu.model.has_xsaves() => m.xss,
             n::INITIAL_APIC_ID => u64::from(self.cpu.model.apic_id),
             n::TSC => {
                 let env = self.env();
                 env.tsc_at(env.ns(icount))
             }
             n::TSC_VIRTUAL_OFFSET => self.env().tsc_offset,
-            n::TSC_ADJUST => self.env().tsc_adjust,
+            n::TSC_ADJUST if self.cpu.model.has_msr(0x3B) => self.env().tsc_adjust,
             n::APIC_BASE => self.env().apic_base(),
-            n::TSC_DEADLINE => {
+            n::TSC_DEADLINE if self.cpu.model.has_msr(0x6E0) => {
                 let now = self.env().guest_time(icount);
                 self.vp.apic()?.tsc_deadline(now)
             }
@@ -356,8 +375,10 @@ impl SoftVp {
             n::XCR0 if low & 1 == 0 || low & !(self.cpu.model.xcr0_mask | 1) != 0 => invalid,
             n::VIRTUAL_CR0..=n::VIRTUAL_CR8 | n::MTRR_CAP if !is_same(self) => invalid,
             n::XMM_CONTROL if value.high() as u32 & !self.cpu.s.vec.mxcsr_mask != 0 => invalid,
-            n::XSS if low & !self.cpu.model.xss_mask != 0 => invalid,
+            n::PRED_CMD => self.check_predictor_command(name, value),
+            number if msr_behind(number).is_some() => self.check_msr(name, value),
             n::INITIAL_APIC_ID if low >> 32 != 0 => invalid,
+            n::INITIAL_APIC_ID if self.has_run && !is_same(self) => Err(RegisterError::AccessDenied(name)),
             n::APIC_BASE => match self.vp.apic() {
                 Some(apic) if apic.clone().set_base(low).is_err() => invalid,
                 _ => Ok(()),
@@ -378,6 +399,26 @@ impl SoftVp {
             n::DEBUG if low >> 5 != 0 => invalid,
             // Registers that cannot be read cannot be written either; the write-only ones are those of the APIC.
             _ => self.get_register(name).map(|_| ()),
+        }
+    }
+
+    /// Registers whose value the processor judges as it does for WRMSR.
+    fn check_msr(&mut self, name: Name, value: RegisterValue) -> Result<(), RegisterError> {
+        self.get_register(name)?;
+        let is_fine = msr_behind(name.0).is_some_and(|index| self.cpu.accepts_msr(index, value.low()));
+        if is_fine { Ok(()) } else { Err(RegisterError::InvalidValue { name, value }) }
+    }
+
+    /// Commands to the predictor have no effect; the register can only be written.
+    fn check_predictor_command(&self, name: Name, value: RegisterValue) -> Result<(), RegisterError> {
+        const INDEX: u32 = 0x49;
+        let model = &self.cpu.model;
+        if !model.has_msr(INDEX) {
+            Err(absent(name))
+        } else if value.low() & !(1 | model.msr_bits(INDEX)) != 0 {
+            Err(RegisterError::InvalidValue { name, value })
+        } else {
+            Ok(())
         }
     }
 
@@ -497,6 +538,11 @@ impl SoftVp {
 
     fn set_msr(&mut self, number: u32, low: u64, touched: &mut Touched) {
         let icount = self.cpu.s.icount;
+        if let Some(index) = msr_behind(number) {
+            // It was checked.
+            let _ = self.cpu.own_wrmsr(index, low, icount);
+            return;
+        }
         let m = &mut self.cpu.s.msr;
         match number {
             n::EFER => {
@@ -504,7 +550,6 @@ impl SoftVp {
                 self.cpu.s.efer = low;
             }
             n::KERNEL_GS_BASE => m.kernel_gs_base = low,
-            n::PAT => m.pat = low,
             n::SYSENTER_CS => m.sysenter_cs = low,
             n::SYSENTER_EIP => m.sysenter_eip = low,
             n::SYSENTER_ESP => m.sysenter_esp = low,
@@ -512,13 +557,11 @@ impl SoftVp {
             n::LSTAR => m.lstar = low,
             n::CSTAR => m.cstar = low,
             n::SFMASK => m.sfmask = low,
-            n::TSC_AUX => m.tsc_aux = low,
             n::MISC_ENABLE => m.misc_enable = low,
             n::MTRR_DEF_TYPE => m.mtrr_def_type = low,
             n::MTRR_BASE0..=n::MTRR_BASE7 => m.mtrr_var[(number - n::MTRR_BASE0) as usize][0] = low,
             n::MTRR_MASK0..=n::MTRR_MASK7 => m.mtrr_var[(number - n::MTRR_MASK0) as usize][1] = low,
             n::MTRR_FIX0..=n::MTRR_FIX10 => m.mtrr_fix[(number - n::MTRR_FIX0) as usize] = low,
-            n::XSS => m.xss = low,
             n::INITIAL_APIC_ID => {
                 self.cpu.model.apic_id = low as u32;
                 self.remote.set_apic_id(low as u32);

@@ -59,6 +59,8 @@ pub(crate) struct SoftVp {
     pub(crate) is_idle: bool,
     /// Length of the instruction behind the last exit.
     pub(crate) exit_length: u8,
+    /// It has run since creation or the last reset.
+    pub(crate) has_run: bool,
 }
 
 impl SoftVp {
@@ -74,6 +76,7 @@ impl SoftVp {
             is_ext_int_started: false,
             is_idle: false,
             exit_length: 0,
+            has_run: false,
         }
     }
 
@@ -176,6 +179,7 @@ impl SoftVp {
     /// Power-up state.
     pub(crate) fn power_up(&mut self) {
         self.vp.reset();
+        self.has_run = false;
         let icount = self.cpu.s.icount;
         self.cpu.reset(false);
         self.cpu.s.icount = icount;
@@ -189,6 +193,7 @@ impl SoftVp {
     // Running.
 
     fn begin(&mut self) {
+        self.has_run = true;
         self.shared.thaw();
         let version = self.shared.exits_version();
         if version != self.env().exits_version {
@@ -401,8 +406,11 @@ impl SoftVp {
             let deadline = if self.is_waiting_for_start() { self.env().alarm } else { self.env().deadline() };
             if let Some(at) = deadline {
                 // Nothing but time can happen: let it pass at once.
+                let before = self.env().ns(icount);
                 self.shared.clock.skip_to(at);
-                self.env().has_new_limit = true;
+                let env = self.env();
+                env.idle_ns += env.ns(icount).saturating_sub(before);
+                env.has_new_limit = true;
                 return;
             }
         }
@@ -412,11 +420,11 @@ impl SoftVp {
             return;
         }
         let start = Instant::now();
-        let timeout = self.env().deadline().map(|at| {
-            let now = self.env().ns(icount);
-            Duration::from_nanos(at.saturating_sub(now))
-        });
+        let before = self.env().ns(icount);
+        let timeout = self.env().deadline().map(|at| Duration::from_nanos(at.saturating_sub(before)));
         self.vp.park(timeout);
+        let env = self.env();
+        env.idle_ns += env.ns(icount).saturating_sub(before);
         let waited = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.vp.counters.halt_ns.add(waited);
         self.shared.enter_running(&self.vp, Place::Parked);

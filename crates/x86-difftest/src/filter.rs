@@ -68,7 +68,7 @@ fn excluded(code: Code) -> bool {
             | Xrstor64 | Xrstors | Xrstors64 | Fxsave | Fxsave64 | Fxrstor | Fxrstor64 | Rdpkru | Wrpkru
             // TF, AC and IOPL through the stack; waiting; transactions; shadow stacks.
             | Popf | Popfd | Popfq | Monitor | Mwait | Monitorx | Mwaitx | Umonitor | Umwait | Tpause
-            | Xbegin | Xend | Xabort | Xtest | Clzero | Rdsspd | Rdsspq | Incsspd | Incsspq | Wait | Encls
+            | Xbegin | Xend | Xabort | Xtest | Xresldtrk | Xsusldtrk | Clzero | Rdsspd | Rdsspq | Incsspd | Incsspq | Wait | Encls
             | Enclu | Enclv | Enqcmd | Enqcmds | Senduipi | Uiret | Clui | Stui | Testui | Hreset | Pconfig
             | Ptwrite | Getsec | Montmul | Xstore | Loadall | Llwpcb | Slwpcb | Lwpins | Lwpval | Cli | Sti
             | Clgi | Stgi | Skinit | Invlpga | Vmload | Vmsave | Vmrun | Vmmcall | Vmcall | Into

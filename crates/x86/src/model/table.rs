@@ -242,7 +242,7 @@ pub const FEATURES: &[Feature] = &[
     f("MD_CLEAR", w::L7_EDX, 10, Intel, NO, &[]),
     f("SERIALIZE", w::L7_EDX, 14, Soft, NO, &[I(F::SERIALIZE)]),
     f("TSXLDTRK", w::L7_EDX, 16, Absent, NO, &[I(F::TSXLDTRK)]),
-    f("AVX512_FP16", w::L7_EDX, 23, Host, AVX512, &[I(F::AVX512_FP16)]),
+    f("AVX512_FP16", w::L7_EDX, 23, Absent, NO, &[I(F::AVX512_FP16)]),
 
     f("SHA512", w::L71_EAX, 0, Host, AVX, &[I(F::SHA512)]),
     f("SM3", w::L71_EAX, 1, Host, AVX, &[I(F::SM3)]),

@@ -100,6 +100,14 @@ impl Cpu {
         })
     }
 
+    /// Whether [`Cpu::own_wrmsr`] would take a value, for a register that lives in the [`MsrBlock`].
+    pub fn accepts_msr(&mut self, index: u32, v: u64) -> bool {
+        let before = self.s.msr.clone();
+        let result = self.own_wrmsr(index, v, self.s.icount);
+        self.s.msr = before;
+        result == Some(Ok(()))
+    }
+
     /// Writes an MSR of the processor's own; `None` when it has no such register.
     pub fn own_wrmsr(&mut self, index: u32, v: u64, icount: u64) -> Option<Result<(), MsrFault>> {
         let amd = self.model.vendor != Vendor::Intel;

@@ -162,8 +162,12 @@ impl SoftVp {
             CpuExit::TripleFault => ExitReason::UnrecoverableException,
             CpuExit::InvalidState => ExitReason::InvalidVpRegisterValue,
             CpuExit::Env { code, value } => apic_reason(code, value),
-            // The run loop handles these itself.
-            CpuExit::Stopped | CpuExit::Limit | CpuExit::Halt | CpuExit::InterruptWindow { .. } => {
+            // The run loop handles these itself, and runs have no bus.
+            CpuExit::Stopped
+            | CpuExit::Limit
+            | CpuExit::Halt
+            | CpuExit::InterruptWindow { .. }
+            | CpuExit::BusFailed => {
                 ExitReason::UnsupportedFeature(UnsupportedFeature { code: 1, parameter: 0 })
             }
         }

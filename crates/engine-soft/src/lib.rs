@@ -29,6 +29,7 @@ mod doorbells;
 mod env;
 mod events;
 mod exits;
+mod extended;
 mod fault;
 mod features;
 mod guest;

@@ -189,7 +189,7 @@ impl SoftVp {
         match name.0 {
             n::APIC_FIRST..=n::APIC_LAST => self.get_apic(name),
             n::NESTED_STATE => Ok(RegisterValue::default()),
-            _ => Err(absent(name)),
+            _ => self.get_extended(name).ok_or(absent(name)),
         }
     }
 
@@ -456,6 +456,7 @@ impl SoftVp {
         self.set_core(number, value, touched);
         self.set_msr(number, value.low(), touched);
         self.set_event(number, value, touched);
+        touched.mode |= self.set_extended(name, value);
         if (n::APIC_FIRST..=n::APIC_LAST).contains(&number) {
             let icount = self.cpu.s.icount;
             let now = self.env().guest_time(icount);

@@ -312,6 +312,40 @@ impl RegisterName {
     }
 }
 
+/// Registers that the platform's interface has no name for, under numbers of our own. They are parts of the
+/// processor's XSAVE state, so a partition whose processors lack the state component does not know their names.
+impl RegisterName {
+    const VECTOR_PARTS: u32 = 0x4F57_0000;
+    const OPMASKS: u32 = 0x4F57_0400;
+
+    /// PKRU.
+    pub const PKRU: Self = Self(0x4F57_0500);
+
+    /// The 128 bits from bit `128 * part` on of vector register `register`: parts 1 to 3 of ZMM0 to ZMM15 (part 0 is
+    /// the XMM register), parts 0 to 3 of ZMM16 to ZMM31.
+    pub const fn vector_part(register: u32, part: u32) -> Self {
+        Self(Self::VECTOR_PARTS | (register & 31) << 4 | part & 3)
+    }
+
+    /// Opmask register `index`, modulo 8.
+    pub const fn opmask(index: u32) -> Self {
+        Self(Self::OPMASKS | index & 7)
+    }
+
+    /// Register and part, if this is a [`RegisterName::vector_part`].
+    pub const fn as_vector_part(self) -> Option<(u32, u32)> {
+        let offset = self.0.wrapping_sub(Self::VECTOR_PARTS);
+        let (register, part) = (offset >> 4, offset & 15);
+        if register < 32 && part < 4 && !(register < 16 && part == 0) { Some((register, part)) } else { None }
+    }
+
+    /// The index, if this is a [`RegisterName::opmask`].
+    pub const fn as_opmask(self) -> Option<u32> {
+        let index = self.0.wrapping_sub(Self::OPMASKS);
+        if index < 8 { Some(index) } else { None }
+    }
+}
+
 impl fmt::Debug for RegisterName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.text() {

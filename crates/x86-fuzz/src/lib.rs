@@ -6,6 +6,7 @@
 //! runs many; the test below runs a few in CI. What the instructions compute is checked by `x86-difftest`.
 
 use openwhp_x86::CpuExit;
+use openwhp_x86::env::BusFailed;
 use openwhp_x86::env::EmulationBus;
 use openwhp_x86::state::*;
 use openwhp_x86::testing::*;
@@ -54,16 +55,21 @@ impl Rng {
 struct Bus;
 
 impl EmulationBus for Bus {
-    fn mmio_read(&mut self, gpa: u64, data: &mut [u8]) {
+    fn mmio_read(&mut self, gpa: u64, data: &mut [u8]) -> Result<(), BusFailed> {
         for (n, b) in data.iter_mut().enumerate() {
             *b = (gpa as u8).wrapping_add(n as u8);
         }
+        Ok(())
     }
-    fn mmio_write(&mut self, _gpa: u64, _data: &[u8]) {}
-    fn io_read(&mut self, port: u16, _size: u8) -> u32 {
-        u32::from(port).wrapping_mul(0x9e37)
+    fn mmio_write(&mut self, _gpa: u64, _data: &[u8]) -> Result<(), BusFailed> {
+        Ok(())
     }
-    fn io_write(&mut self, _port: u16, _size: u8, _value: u32) {}
+    fn io_read(&mut self, port: u16, _size: u8) -> Result<u32, BusFailed> {
+        Ok(u32::from(port).wrapping_mul(0x9e37))
+    }
+    fn io_write(&mut self, _port: u16, _size: u8, _value: u32) -> Result<(), BusFailed> {
+        Ok(())
+    }
 }
 
 /// Prefixes that change what follows.

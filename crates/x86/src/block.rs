@@ -62,6 +62,14 @@ pub(crate) struct BlockKey {
 pub(crate) struct BlockRef(NonNull<Block>);
 
 impl BlockRef {
+    /// A reference to a block that no cache owns.
+    ///
+    /// # Safety
+    /// `block` stays where it is until the reference has been used for the last time.
+    pub(crate) unsafe fn lend(block: &Block) -> BlockRef {
+        BlockRef(NonNull::from(block))
+    }
+
     /// The block.
     #[inline(always)]
     pub(crate) fn get<'a>(self) -> &'a Block {

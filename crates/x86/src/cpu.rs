@@ -137,7 +137,7 @@ pub struct Cpu {
     pub(crate) cursor: Cursor,
     pub(crate) partial: bool,
     /// The instruction has decided about its single-step trap itself.
-    tf_sampled: bool,
+    pub(crate) tf_sampled: bool,
     pub(crate) blocks: BlockCache,
     pub(crate) fetch_tlb: Box<[(u64, u64, CodePage)]>,
     pub(crate) table_cache: Box<[(u64, u64)]>,

@@ -4,6 +4,7 @@
 //! methods is on the path of an ordinary instruction: pages are cached in the TLB, events are announced
 //! through the poll word.
 
+use crate::exit::MemAccess;
 use std::any::Any;
 use std::sync::atomic::AtomicU32;
 
@@ -89,16 +90,75 @@ pub struct Intercepts {
     pub cpuid_list: Vec<u32>,
 }
 
-/// Bus for instructions that touch unmapped memory or ports while [`crate::Cpu::emulate_one`] runs.
+/// The bus gave up; the instruction stops with [`crate::CpuExit::BusFailed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BusFailed;
+
+/// Whose rights an access has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// The current privilege level and EFLAGS.AC.
+    Current,
+    /// Implicit supervisor (descriptor tables, TSS).
+    System,
+    /// User, whatever the current level is (stack of an outer ring).
+    User,
+}
+
+/// Answer of [`EmulationBus::translate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BusPage {
+    /// The page lies at this guest-physical address.
+    At(u64),
+    /// Page fault: not present.
+    NotPresent,
+    /// Page fault: the access is not permitted.
+    Denied,
+    /// Page fault: a reserved bit is set.
+    Reserved,
+}
+
+/// Bus for instructions that touch unmapped memory or ports while [`crate::Cpu::emulate_one`] or
+/// [`crate::Cpu::run_single`] runs.
 pub trait EmulationBus {
     /// Reads device memory. Never crosses a page.
-    fn mmio_read(&mut self, gpa: u64, data: &mut [u8]);
+    ///
+    /// # Errors
+    /// [`BusFailed`] stops the instruction.
+    fn mmio_read(&mut self, gpa: u64, data: &mut [u8]) -> Result<(), BusFailed>;
+
     /// Writes device memory. Never crosses a page.
-    fn mmio_write(&mut self, gpa: u64, data: &[u8]);
+    ///
+    /// # Errors
+    /// [`BusFailed`] stops the instruction.
+    fn mmio_write(&mut self, gpa: u64, data: &[u8]) -> Result<(), BusFailed>;
+
     /// Reads a port (1, 2 or 4 bytes).
-    fn io_read(&mut self, port: u16, size: u8) -> u32;
+    ///
+    /// # Errors
+    /// [`BusFailed`] stops the instruction.
+    fn io_read(&mut self, port: u16, size: u8) -> Result<u32, BusFailed>;
+
     /// Writes a port.
-    fn io_write(&mut self, port: u16, size: u8, value: u32);
+    ///
+    /// # Errors
+    /// [`BusFailed`] stops the instruction.
+    fn io_write(&mut self, port: u16, size: u8, value: u32) -> Result<(), BusFailed>;
+
+    /// All memory is the bus's: linear pages are translated by [`EmulationBus::translate`] and every access goes to
+    /// `mmio_read` and `mmio_write`. The instruction has exited before, so port rights have been checked.
+    fn owns_memory(&self) -> bool {
+        false
+    }
+
+    /// Translates the page at linear address `page`, checking that `who` may make this access.
+    ///
+    /// # Errors
+    /// [`BusFailed`] stops the instruction.
+    fn translate(&mut self, page: u64, access: MemAccess, who: Who) -> Result<BusPage, BusFailed> {
+        let _ = (page, access, who);
+        Err(BusFailed)
+    }
 }
 
 /// The surroundings of one processor.

@@ -131,4 +131,7 @@ pub enum CpuExit {
     },
     /// State that cannot be entered.
     InvalidState,
+    /// The emulation bus gave up, or the instruction cannot be finished on it; only from
+    /// [`crate::Cpu::emulate_one`] and [`crate::Cpu::run_single`].
+    BusFailed,
 }

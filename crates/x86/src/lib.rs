@@ -12,6 +12,7 @@
 //! | [`state`] | the architectural state as plain data |
 //! | [`cpu`] | the run loop, events at instruction boundaries, faults |
 //! | `decode`, `block`, `exec` | blocks of decoded operations: building, finding, running |
+//! | [`single`] | one instruction on memory that is not there: for instruction emulators |
 //! | [`op`] | the decoded operation and its operand accessors |
 //! | [`mem`] | linear-address access: TLB, page walk, the slow path |
 //! | `int` | integer instructions |
@@ -28,6 +29,7 @@ pub mod flags;
 pub mod mem;
 pub mod model;
 pub mod op;
+pub mod single;
 pub mod state;
 #[doc(hidden)]
 pub mod testing;

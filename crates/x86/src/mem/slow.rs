@@ -6,9 +6,12 @@ use super::host;
 use super::tlb::slot;
 use super::walk::WalkError;
 use super::walk::WalkMode;
+use super::walk::pf;
 use crate::cpu::Cpu;
+use crate::env::BusPage;
 use crate::env::Effect;
 use crate::env::Page;
+use crate::env::Who;
 use crate::exit::CpuExit;
 use crate::exit::R;
 use crate::op::Word;
@@ -26,17 +29,6 @@ pub(crate) enum Loc {
     Bus { gpa: u64 },
     /// A page of doorbells; only stores that may ring one see this.
     Doorbell { gpa: u64 },
-}
-
-/// Whose rights an access has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Who {
-    /// The current privilege level and EFLAGS.AC.
-    Current,
-    /// Implicit supervisor (descriptor tables, TSS).
-    System,
-    /// User, whatever the current level is (stack of an outer ring).
-    User,
 }
 
 impl Cpu {
@@ -78,6 +70,9 @@ impl Cpu {
             Who::System => (false, false),
             Who::User => (true, false),
         };
+        if self.bus.owns_memory() {
+            return self.locate_by_bus(la, access, who, user);
+        }
         let w = match self.walk(la, WalkMode { access, user, ac, no_rights: false, set_bits: true }) {
             Ok(w) => w,
             Err(WalkError::Fault(code)) => return self.page_fault(la, code),
@@ -121,6 +116,33 @@ impl Cpu {
             Page::Doorbell if access == Access::Write => Ok(Loc::Doorbell { gpa }),
             Page::Apic | Page::Doorbell | Page::Unmapped => self.unmapped(gpa, la, access),
         }
+    }
+
+    /// [`Cpu::locate`] when the attached bus owns all memory. Nothing is entered into the TLB.
+    #[cold]
+    fn locate_by_bus(&mut self, la: u64, access: Access, who: Who, user: bool) -> R<Loc> {
+        match self.bus.translate(la & !0xfff, access, who) {
+            Ok(BusPage::At(gpa)) => Ok(Loc::Bus { gpa: gpa & !0xfff | la & 0xfff }),
+            Ok(fault) => {
+                let code = self.bus_fault_code(access, user, fault);
+                self.page_fault(la, code)
+            }
+            Err(_) => self.exit(CpuExit::BusFailed),
+        }
+    }
+
+    fn bus_fault_code(&self, access: Access, user: bool, fault: BusPage) -> u32 {
+        self.fault_code(access, user)
+            | match fault {
+                BusPage::At(_) | BusPage::NotPresent => 0,
+                BusPage::Denied => pf::P,
+                BusPage::Reserved => pf::P | pf::RSVD,
+            }
+    }
+
+    /// Error code of the page fault that an access at the current privilege raises for this answer of a bus.
+    pub fn page_fault_code(&self, access: Access, fault: BusPage) -> u32 {
+        self.bus_fault_code(access, self.s.cpl == 3, fault)
     }
 
     /// Checks that come before translation: canonical form, alignment, breakpoints.
@@ -176,10 +198,10 @@ impl Cpu {
                 }
                 Ok(())
             }
-            Loc::Bus { gpa } => {
-                self.bus.mmio_read(gpa, buf);
-                Ok(())
-            }
+            Loc::Bus { gpa } => match self.bus.mmio_read(gpa, buf) {
+                Ok(()) => Ok(()),
+                Err(_) => self.exit(CpuExit::BusFailed),
+            },
             Loc::Doorbell { gpa } => self.unmapped(gpa, la, Access::Read).map(|_| ()),
         }
     }
@@ -215,10 +237,10 @@ impl Cpu {
                 }
                 Ok(())
             }
-            Loc::Bus { gpa } => {
-                self.bus.mmio_write(gpa, buf);
-                Ok(())
-            }
+            Loc::Bus { gpa } => match self.bus.mmio_write(gpa, buf) {
+                Ok(()) => Ok(()),
+                Err(_) => self.exit(CpuExit::BusFailed),
+            },
             Loc::Doorbell { gpa } => {
                 if self.env.ring(gpa, buf) {
                     return Ok(());

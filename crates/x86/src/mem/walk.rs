@@ -98,7 +98,7 @@ impl Cpu {
         }
         let mut slots = [Slot { host: 0, gpa: 0, value: 0, wide: true }; 5];
         let mut used = 0;
-        let base_code = self.fault_code(m);
+        let base_code = self.fault_code(m.access, m.user);
         let nxe = self.s.efer & efer::NXE != 0;
         let long = self.s.long_mode();
         let pae = self.s.cr4 & cr4::PAE != 0;
@@ -254,16 +254,16 @@ impl Cpu {
     }
 
     /// Error-code bits that depend on the access only.
-    fn fault_code(&self, m: WalkMode) -> u32 {
+    pub(crate) fn fault_code(&self, access: Access, user: bool) -> u32 {
         let mut c = 0;
-        if m.access == Access::Write {
+        if access == Access::Write {
             c |= pf::W;
         }
-        if m.user {
+        if user {
             c |= pf::U;
         }
         let nx = self.s.efer & efer::NXE != 0 && self.s.cr4 & cr4::PAE != 0;
-        if m.access == Access::Execute && (nx || self.s.cr4 & cr4::SMEP != 0) {
+        if access == Access::Execute && (nx || self.s.cr4 & cr4::SMEP != 0) {
             c |= pf::I;
         }
         c

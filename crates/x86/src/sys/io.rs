@@ -58,6 +58,10 @@ pub(crate) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
 impl Cpu {
     /// IOPL and the I/O permission bitmap of the TSS; #GP(0) when refused.
     fn io_allowed(&mut self, port: u16, size: u8) -> R<()> {
+        if self.bus.owns_memory() {
+            // The access has exited, so it was permitted.
+            return Ok(());
+        }
         let v86 = self.s.v86();
         if !self.s.protected() || (!v86 && self.s.cpl <= self.s.iopl()) {
             return Ok(());
@@ -89,6 +93,22 @@ impl Cpu {
         })
     }
 
+    /// Reads a port through the bus.
+    fn bus_in(&mut self, port: u16, size: u8) -> R<u32> {
+        match self.bus.io_read(port, size) {
+            Ok(v) => Ok(v),
+            Err(_) => self.exit(CpuExit::BusFailed),
+        }
+    }
+
+    /// Writes a port through the bus.
+    fn bus_out(&mut self, port: u16, size: u8, value: u32) -> R<()> {
+        match self.bus.io_write(port, size, value) {
+            Ok(()) => Ok(()),
+            Err(_) => self.exit(CpuExit::BusFailed),
+        }
+    }
+
     fn index_reg(&self, r: usize, op: &Op) -> u64 {
         self.s.gpr[r] & op.amask
     }
@@ -115,7 +135,7 @@ fn op_in<const IMM: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     if !cpu.bus.is_attached() {
         return cpu.io_exit(op, port, false, false);
     }
-    let v = cpu.bus.io_read(port, op.aux);
+    let v = cpu.bus_in(port, op.aux)?;
     match op.aux {
         1 => cpu.set_reg::<u8>(RAX as u8, v as u8),
         2 => cpu.set_reg::<u16>(RAX as u8, v as u16),
@@ -133,7 +153,7 @@ fn op_out<const IMM: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     }
     let v = cpu.s.gpr[RAX] as u32;
     let v = if op.aux == 4 { v } else { v & ((1 << (op.aux * 8)) - 1) };
-    cpu.bus.io_write(port, op.aux, v);
+    cpu.bus_out(port, op.aux, v)?;
     cpu.note_io_access(port, u64::from(op.aux));
     Ok(Flow::End)
 }
@@ -150,7 +170,7 @@ fn op_ins(cpu: &mut Cpu, op: &Op) -> Step {
         if !cpu.bus.is_attached() {
             return cpu.io_exit(op, port, false, true);
         }
-        let v = cpu.bus.io_read(port, op.aux);
+        let v = cpu.bus_in(port, op.aux)?;
         cpu.write_bytes(la, &v.to_le_bytes()[..usize::from(op.aux)], ES as u8)?;
         cpu.step_index(RDI, op);
         Ok(())
@@ -166,7 +186,7 @@ fn op_outs(cpu: &mut Cpu, op: &Op) -> Step {
         if !cpu.bus.is_attached() {
             return cpu.io_exit(op, port, true, true);
         }
-        cpu.bus.io_write(port, op.aux, u32::from_le_bytes(b));
+        cpu.bus_out(port, op.aux, u32::from_le_bytes(b))?;
         cpu.step_index(RSI, op);
         Ok(())
     })

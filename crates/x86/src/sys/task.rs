@@ -9,6 +9,7 @@ use super::seg::is_null;
 use super::seg::v86_segment;
 use crate::cpu::Cpu;
 use crate::cpu::vector;
+use crate::exit::CpuExit;
 use crate::exit::Flow;
 use crate::exit::R;
 use crate::exit::Step;
@@ -94,6 +95,10 @@ impl Cpu {
 
     /// Switches to a checked TSS from an instruction.
     pub(crate) fn task_step(&mut self, sel: u16, d: Desc, how: Switch) -> Step {
+        if self.bus.owns_memory() {
+            // A switch changes address spaces in its middle; the bus knows the old one only.
+            return self.exit(CpuExit::BusFailed);
+        }
         self.begin_switch(sel, d, how)?;
         let done = self.finish_switch(how);
         self.refresh();

@@ -108,6 +108,11 @@ fn needs(i: &Instruction) -> u32 {
             n |= need::SSE;
         }
     }
+    // Their memory forms name no vector register.
+    use Mnemonic::*;
+    if matches!(i.mnemonic(), Cvtss2si | Cvttss2si | Cvtsd2si | Cvttsd2si) {
+        n |= need::SSE;
+    }
     match i.encoding() {
         EncodingKind::Legacy if is_x87(i) => need::X87,
         EncodingKind::Legacy => n,

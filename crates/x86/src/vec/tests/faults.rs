@@ -44,6 +44,8 @@ fn availability_decides_between_undefined_and_not_available() {
     let avx: Make = |a| a.vaddps(xmm0, xmm1, xmm2);
     let mmx: Make = |a| a.paddb(mm0, mm1);
     let fpu: Make = |a| a.fld1();
+    // Names no vector register.
+    let convert: Make = |a| a.cvttsd2si(rcx, qword_ptr(rax));
     let (ud, nm) = (Some(vector::UD), Some(vector::NM));
     // Code, CR0 bits set, CR4 bits cleared, expected.
     let cases = [
@@ -51,6 +53,9 @@ fn availability_decides_between_undefined_and_not_available() {
         (sse, cr0::TS, 0, nm),
         (sse, cr0::EM | cr0::TS, 0, ud),
         (sse, cr0::TS, cr4::OSFXSR, ud),
+        (convert, 0, 0, None),
+        (convert, cr0::TS, 0, nm),
+        (convert, cr0::TS, cr4::OSFXSR, ud),
         (avx, 0, 0, None),
         (avx, cr0::TS, 0, nm),
         (avx, cr0::TS, cr4::OSXSAVE, ud),

@@ -19,6 +19,9 @@ impl Env for Nowhere {
     }
     fn protect_code(&mut self, _gpa: u64) {}
     fn wrote(&mut self, _gpa: u64, _len: u64) {}
+    fn ring(&mut self, _gpa: u64, _data: &[u8]) -> bool {
+        false
+    }
     fn poll(&mut self) -> PollResult {
         PollResult { poll: Poll::Continue, flush_map: false, flush_writes: false }
     }

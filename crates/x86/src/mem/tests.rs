@@ -2,6 +2,7 @@
 
 use crate::CpuExit;
 use crate::cpu::vector;
+use crate::env::BusFailed;
 use crate::env::EmulationBus;
 use crate::mem::Access;
 use crate::state::*;
@@ -74,16 +75,20 @@ fn code_is_not_fetched_from_a_doorbell_page() {
 struct Bus(Vec<(u64, Vec<u8>)>);
 
 impl EmulationBus for Bus {
-    fn mmio_read(&mut self, _gpa: u64, data: &mut [u8]) {
+    fn mmio_read(&mut self, _gpa: u64, data: &mut [u8]) -> Result<(), BusFailed> {
         data.fill(0xAA);
+        Ok(())
     }
-    fn mmio_write(&mut self, gpa: u64, data: &[u8]) {
+    fn mmio_write(&mut self, gpa: u64, data: &[u8]) -> Result<(), BusFailed> {
         self.0.push((gpa, data.to_vec()));
+        Ok(())
     }
-    fn io_read(&mut self, _port: u16, _size: u8) -> u32 {
-        0
+    fn io_read(&mut self, _port: u16, _size: u8) -> Result<u32, BusFailed> {
+        Ok(0)
     }
-    fn io_write(&mut self, _port: u16, _size: u8, _value: u32) {}
+    fn io_write(&mut self, _port: u16, _size: u8, _value: u32) -> Result<(), BusFailed> {
+        Ok(())
+    }
 }
 
 #[test]

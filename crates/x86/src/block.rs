@@ -78,6 +78,9 @@ impl BlockRef {
     }
 }
 
+/// Bits of a jump cache key that tell runs apart: the owner of the memory may have changed code in between.
+pub(crate) const RUN_BITS: u64 = 0x7fff_0000;
+
 /// Slots of the jump cache.
 const JUMP_SLOTS: usize = 65536;
 /// Blocks after which the cache starts anew.
@@ -161,11 +164,19 @@ impl BlockCache {
         }
     }
 
-    /// Fast lookup; `key` holds generation, mode and privilege.
+    /// Fast lookup; `key` holds generation, run, mode and privilege.
     #[inline(always)]
     pub(crate) fn jump(&self, la: u64, key: u64) -> Option<Entry> {
         let j = &self.jumps[jump_slot(la)];
         if j.la == la && j.key == key && host::version(j.code) == j.seen { Some(*j) } else { None }
+    }
+
+    /// A block found by an earlier run, whose bytes must be compared before it is used again.
+    #[inline]
+    pub(crate) fn earlier_jump(&self, la: u64, key: u64) -> Option<BlockRef> {
+        let j = &self.jumps[jump_slot(la)];
+        let is_same = j.la == la && (j.key ^ key) & !RUN_BITS == 0 && host::version(j.code) == j.seen;
+        if is_same { j.block } else { None }
     }
 
     pub(crate) fn enter_jump(&mut self, la: u64, key: u64, block: BlockRef) {

@@ -3,6 +3,7 @@
 use crate::block::BlockCache;
 use crate::block::CodePage;
 use crate::block::Entry;
+use crate::block::RUN_BITS;
 use crate::bus::BusSlot;
 use crate::env::EmulationBus;
 use crate::env::Env;
@@ -115,7 +116,7 @@ pub struct Cpu {
     pub(crate) trap_len: u8,
     /// Mask of RIP in the present mode.
     pub(crate) rip_mask: u64,
-    /// Generation, privilege and mode: the key of the jump cache.
+    /// Generation, privilege, run and mode: the key of the jump cache.
     pub(crate) block_key: u64,
     /// Generations of code translations: supervisor, user.
     generation: [u32; 2],
@@ -316,8 +317,10 @@ impl Cpu {
         }
         s.mode_key = key;
         let user = s.cpl == 3;
-        self.block_key =
-            u64::from(self.generation[usize::from(user)]) << 32 | u64::from(user) << 31 | u64::from(key);
+        self.block_key = u64::from(self.generation[usize::from(user)]) << 32
+            | u64::from(user) << 31
+            | self.block_key & RUN_BITS
+            | u64::from(key);
         (self.cs_base, self.cs_limit) =
             if is64 { (0, u64::MAX) } else { (s.seg[CS].base, u64::from(s.seg[CS].limit)) };
         let (em, ts, mp) = (s.cr0 & cr0::EM != 0, s.cr0 & cr0::TS != 0, s.cr0 & cr0::MP != 0);
@@ -569,9 +572,23 @@ impl Cpu {
 
     /// Runs until an exit.
     pub fn run(&mut self) -> CpuExit {
+        self.start_run();
         let exit = self.run_until_exit();
         self.x87_sync();
         exit
+    }
+
+    /// Between runs the owner may have changed code through a pointer of its own: every block is compared with memory
+    /// when it first runs again.
+    #[inline(never)]
+    fn start_run(&mut self) {
+        let run = self.block_key.wrapping_add(1 << RUN_BITS.trailing_zeros()) & RUN_BITS;
+        if run == 0 {
+            // Numbers start anew.
+            self.flush_code(false);
+            self.flush_code(true);
+        }
+        self.block_key = self.block_key & !RUN_BITS | run;
     }
 
     fn run_until_exit(&mut self) -> CpuExit {

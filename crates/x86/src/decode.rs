@@ -4,6 +4,7 @@ use crate::block::Block;
 use crate::block::BlockKey;
 use crate::block::BlockRef;
 use crate::block::CodePage;
+use crate::block::RUN_BITS;
 use crate::cpu::Cpu;
 use crate::cpu::FETCH_ENTRIES;
 use crate::cpu::Mode;
@@ -304,7 +305,7 @@ impl Cpu {
         let page = la & !0xfff;
         let slot = (page >> 12) as usize & (FETCH_ENTRIES - 1);
         let e = self.fetch_tlb[slot];
-        if e.0 == page && e.1 == self.block_key {
+        if e.0 == page && (e.1 ^ self.block_key) & !RUN_BITS == 0 {
             return Ok(e.2);
         }
         if !self.canonical(la) {
@@ -361,7 +362,7 @@ impl Cpu {
     fn peek_page(&mut self, la: u64, bytes: &mut [u8]) -> bool {
         let page = la & !0xfff;
         let e = self.fetch_tlb[(page >> 12) as usize & (FETCH_ENTRIES - 1)];
-        if e.0 == page && e.1 == self.block_key {
+        if e.0 == page && (e.1 ^ self.block_key) & !RUN_BITS == 0 {
             return host::load_bytes(e.2.host + (la & 0xfff), bytes);
         }
         if !self.canonical(la) {
@@ -376,11 +377,26 @@ impl Cpu {
         }
     }
 
+    /// The block at RIP that an earlier run has used, if memory still holds its bytes.
+    fn known_block(&mut self) -> Option<BlockRef> {
+        let la = self.cs_base.wrapping_add(self.s.rip);
+        let known = self.blocks.earlier_jump(la, self.block_key)?;
+        let b = known.get();
+        if !host::holds(b.page.host + (la & 0xfff), &b.source) {
+            return None;
+        }
+        self.blocks.enter_jump(la, self.block_key, known);
+        Some(known)
+    }
+
     /// Finds or builds the block at RIP.
     pub(crate) fn find_block(&mut self) -> R<BlockRef> {
         let rip = self.s.rip;
         if rip > self.cs_limit {
             return self.gp(0);
+        }
+        if let Some(known) = self.known_block() {
+            return Ok(known);
         }
         let la = if self.s.long_mode() {
             self.cs_base.wrapping_add(rip)

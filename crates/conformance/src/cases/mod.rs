@@ -12,8 +12,10 @@ mod counters;
 mod errors;
 mod exits;
 mod extension;
+mod host_faults;
 mod injection;
 mod interrupt;
+mod long;
 mod memory;
 mod other_process;
 mod partition;
@@ -69,6 +71,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         property::CASES,
         memory::CASES,
         other_process::CASES,
+        host_faults::CASES,
         processor::CASES,
         register::CASES,
         register_sweep::CASES,

@@ -470,6 +470,27 @@ pub(crate) fn store<T: Word>(p: u64, v: T) -> Option<()> {
     }
 }
 
+/// Whether the host lets the byte at `p` be written; it keeps its value, also against other writers.
+#[inline]
+pub(crate) fn accepts(p: u64) -> bool {
+    load::<u8>(p).is_some_and(|old| cmpxchg::<u8>(p, old, old).is_some())
+}
+
+/// Whether guest memory at `p` holds `bytes`; false when the host page is inaccessible.
+#[inline]
+pub(crate) fn holds(p: u64, bytes: &[u8]) -> bool {
+    let mut at = p;
+    let mut words = bytes.chunks_exact(8);
+    for word in &mut words {
+        if load::<u64>(at).map(u64::to_le_bytes).is_none_or(|found| found != word) {
+            return false;
+        }
+        at += 8;
+    }
+    let rest = words.remainder();
+    rest.iter().enumerate().all(|(i, byte)| load::<u8>(at + i as u64) == Some(*byte))
+}
+
 /// Atomic compare-exchange; returns the old value.
 #[inline(always)]
 pub(crate) fn cmpxchg<T: Word>(p: u64, old: T, new: T) -> Option<T> {

@@ -14,6 +14,8 @@ use crate::env::Page;
 use crate::env::Who;
 use crate::exit::CpuExit;
 use crate::exit::R;
+use crate::exit::Trap;
+use crate::exit::TrapKind;
 use crate::op::Word;
 use crate::state::*;
 use std::sync::atomic::AtomicU32;
@@ -21,8 +23,8 @@ use std::sync::atomic::AtomicU32;
 /// Where a linear address leads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Loc {
-    /// Host memory.
-    Host { p: u64, gpa: u64, notify: bool, code: *const AtomicU32 },
+    /// Host memory; `read` says whether the guest may read it.
+    Host { p: u64, gpa: u64, read: bool, notify: bool, code: *const AtomicU32 },
     /// The APIC page.
     Apic { gpa: u64 },
     /// Device memory, with an emulation bus attached.
@@ -104,13 +106,15 @@ impl Cpu {
                         Who::Current if ac && self.s.cr4 & cr4::SMAP != 0 => 2,
                         Who::Current => 0,
                     };
-                    let write = w.write && r.write && !r.notify && !code;
+                    // What reads and writes back takes the write entry, so that needs both rights.
+                    let write = w.write && r.write && r.read && !r.notify && !code;
                     self.s.l1.view[view].fill(la, r.host as u64, w.read && r.read, write, w.global);
                     if w.size > 0x1000 {
                         self.note_large_page(la, w.size);
                     }
                 }
-                Ok(Loc::Host { p: r.host as u64 + (gpa & 0xfff), gpa, notify: r.notify, code: r.code })
+                let p = r.host as u64 + (gpa & 0xfff);
+                Ok(Loc::Host { p, gpa, read: r.read, notify: r.notify, code: r.code })
             }
             Page::Apic if access != Access::Execute => Ok(Loc::Apic { gpa }),
             Page::Doorbell if access == Access::Write => Ok(Loc::Doorbell { gpa }),
@@ -208,7 +212,7 @@ impl Cpu {
 
     pub(crate) fn loc_write(&mut self, loc: Loc, la: u64, buf: &[u8]) -> R<()> {
         match loc {
-            Loc::Host { p, gpa, notify, code } => {
+            Loc::Host { p, gpa, notify, code, .. } => {
                 let ok = match *buf {
                     [v] => host::store::<u8>(p, v).is_some(),
                     [a, b] => host::store::<u16>(p, u16::from_le_bytes([a, b])).is_some(),
@@ -294,6 +298,14 @@ impl Cpu {
         }
     }
 
+    /// Makes sure that the host lets the page at `loc` be written.
+    fn must_accept(&mut self, loc: Loc, la: u64) -> R<()> {
+        match loc {
+            Loc::Host { p, gpa, .. } if !host::accepts(p) => self.inaccessible(gpa, la, Access::Write),
+            _ => Ok(()),
+        }
+    }
+
     fn write_who(&mut self, la: u64, buf: &[u8], seg: u8, who: Who) -> R<()> {
         let la = self.wrap_la(la);
         if who == Who::Current {
@@ -312,14 +324,8 @@ impl Cpu {
                 let b = self.locate(la2, Access::Write, who)?;
                 let (x, y) = buf.split_at(n as usize);
                 // Both host pages must accept the bytes before any is written.
-                for (loc, at, len) in [(a, la, x.len()), (b, la2, y.len())] {
-                    if let Loc::Host { p, gpa, .. } = loc
-                        && let Some(old) = host::load::<u8>(p + len as u64 - 1)
-                        && host::cmpxchg::<u8>(p + len as u64 - 1, old, old).is_none()
-                    {
-                        return self.inaccessible(gpa, at, Access::Write);
-                    }
-                }
+                self.must_accept(a, la)?;
+                self.must_accept(b, la2)?;
                 self.loc_write(a, la, x)?;
                 self.loc_write(b, la2, y)
             }
@@ -357,33 +363,45 @@ impl Cpu {
         self.pre_check(la, T::BYTES, Access::Write, seg)?;
         match Self::crossing(la, T::BYTES) {
             None => {
-                let loc = self.locate_rmw(la)?;
-                self.loc_read(loc, la, buf)?;
+                let loc = self.locate_rmw(la, Who::Current)?;
+                self.rmw_read(loc, la, buf)?;
             }
             Some(n) => {
                 let la2 = self.wrap_la(la.wrapping_add(n));
-                let x = self.locate_rmw(la)?;
-                let y = self.locate_rmw(la2)?;
+                let x = self.locate_rmw(la, Who::Current)?;
+                let y = self.locate_rmw(la2, Who::Current)?;
                 let (p, q) = buf.split_at_mut(n as usize);
-                self.loc_read(x, la, p)?;
-                self.loc_read(y, la2, q)?;
+                self.rmw_read(x, la, p)?;
+                self.rmw_read(y, la2, q)?;
             }
         }
         Ok(T::from_u64(u64::from_le_bytes(b)))
     }
 
-    /// Locates for a write, but reports an unmapped page as a read: that is the first access of an RMW instruction.
-    fn locate_rmw(&mut self, la: u64) -> R<Loc> {
-        let r = self.locate(la, Access::Write, Who::Current);
-        if r.is_err()
-            && let crate::exit::TrapKind::Exit(CpuExit::Memory {
-                access, unmapped: true, gva: Some(g), ..
-            }) = &mut self.trap
-            && *g == la
+    /// Locates for reading and writing back. A page that lacks the right to write is reported as a write; one that lacks
+    /// only the right to read as a read, and so is one that is not there: reading is the first access.
+    fn locate_rmw(&mut self, la: u64, who: Who) -> R<Loc> {
+        let found = self.locate(la, Access::Write, who);
+        if found.is_err()
+            && let TrapKind::Exit(CpuExit::Memory { access, unmapped: true, gva: Some(gva), .. }) =
+                &mut self.trap
+            && *gva == la
         {
             *access = Access::Read;
         }
-        r
+        match found? {
+            Loc::Host { gpa, read: false, .. } => self.inaccessible(gpa, la, Access::Read),
+            loc => Ok(loc),
+        }
+    }
+
+    /// The reading half of reading and writing back. What the host does not let be read cannot be written either.
+    fn rmw_read(&mut self, loc: Loc, la: u64, buf: &mut [u8]) -> R<()> {
+        let done = self.loc_read(loc, la, buf);
+        if let (Err(Trap), Loc::Host { gpa, .. }) = (&done, loc) {
+            return self.inaccessible(gpa, la, Access::Write);
+        }
+        done
     }
 
     #[cold]
@@ -394,9 +412,9 @@ impl Cpu {
         if let Some(n) = Self::crossing(la, T::BYTES) {
             return self.atomic_split::<T>(la, n as usize, f);
         }
-        let loc = self.locate_rmw(la)?;
-        if let Loc::Host { p, gpa, notify, code } = loc {
-            let Some(mut old) = host::load::<T>(p) else { return self.inaccessible(gpa, la, Access::Read) };
+        let loc = self.locate_rmw(la, Who::Current)?;
+        if let Loc::Host { p, gpa, notify, code, .. } = loc {
+            let Some(mut old) = host::load::<T>(p) else { return self.inaccessible(gpa, la, Access::Write) };
             loop {
                 let new = f(old);
                 match host::cmpxchg::<T>(p, old, new) {
@@ -421,12 +439,14 @@ impl Cpu {
     /// A locked access across a page boundary: with every other processor stopped.
     fn atomic_split<T: Word>(&mut self, la: u64, n: usize, f: &mut dyn FnMut(T) -> T) -> R<(T, T)> {
         let la2 = self.wrap_la(la.wrapping_add(n as u64));
-        let a = self.locate_rmw(la)?;
-        let b = self.locate_rmw(la2)?;
+        let a = self.locate_rmw(la, Who::Current)?;
+        let b = self.locate_rmw(la2, Who::Current)?;
+        self.must_accept(a, la)?;
+        self.must_accept(b, la2)?;
         let len = T::BYTES as usize;
         let (
-            Loc::Host { p: pa, gpa: ga, notify: na, code: ca },
-            Loc::Host { p: pb, gpa: gb, notify: nb, code: cb },
+            Loc::Host { p: pa, gpa: ga, notify: na, code: ca, .. },
+            Loc::Host { p: pb, gpa: gb, notify: nb, code: cb, .. },
         ) = (a, b)
         else {
             let mut buf = [0u8; 8];
@@ -450,7 +470,7 @@ impl Cpu {
             let old = T::from_u64(u64::from_le_bytes(buf));
             let new = f(old);
             let out = new.to_u64().to_le_bytes();
-            if host::store_bytes(pb, &out[n..len]) && host::store_bytes(pa, &out[..n]) {
+            if host::accepts(pa) && host::store_bytes(pb, &out[n..len]) && host::store_bytes(pa, &out[..n]) {
                 res = Some((old, new));
             }
         });
@@ -458,7 +478,11 @@ impl Cpu {
             // Another request comes first.
             return self.retry();
         }
-        let Some(r) = res else { return self.inaccessible(ga, la, Access::Write) };
+        let Some(r) = res else {
+            // The host took a page away in between.
+            self.must_accept(b, la2)?;
+            return self.inaccessible(ga, la, Access::Write);
+        };
         self.wrote_page(ga, n as u64, na, ca);
         self.wrote_page(gb, (len - n) as u64, nb, cb);
         Ok(r)
@@ -471,8 +495,8 @@ impl Cpu {
     pub fn cmpxchg16(&mut self, la: u64, seg: u8, old: u128, new: u128) -> R<u128> {
         let la = self.wrap_la(la);
         self.pre_check(la, 16, Access::Write, seg)?;
-        let loc = self.locate_rmw(la)?;
-        if let Loc::Host { p, gpa, notify, code } = loc
+        let loc = self.locate_rmw(la, Who::Current)?;
+        if let Loc::Host { p, gpa, notify, code, .. } = loc
             && p & 15 == 0
         {
             return match host::cmpxchg16(p, old, new) {
@@ -484,7 +508,7 @@ impl Cpu {
             };
         }
         let mut b = [0u8; 16];
-        self.loc_read(loc, la, &mut b)?;
+        self.rmw_read(loc, la, &mut b)?;
         let cur = u128::from_le_bytes(b);
         let put = if cur == old { new } else { cur };
         self.loc_write(loc, la, &put.to_le_bytes())?;
@@ -550,19 +574,32 @@ impl Cpu {
     /// As [`Cpu::read`].
     pub fn probe(&mut self, la: u64, len: u64, access: Access, seg: u8) -> R<()> {
         let la = self.wrap_la(la);
-        let hit = match access {
-            Access::Write => self.tlb_write(la, len),
-            _ => self.tlb_read(la, len),
+        let is_hit = match access {
+            // The host must accept the bytes too: the caller writes in several pieces.
+            Access::Write => self.tlb_write(la, len).is_some_and(host::accepts),
+            _ => self.tlb_read(la, len).is_some(),
         };
-        if hit.is_some() {
+        if is_hit {
             return Ok(());
         }
         if !self.canonical(la) || !self.canonical(la.wrapping_add(len.max(1) - 1)) {
             return self.non_canonical(seg);
         }
-        self.locate(la, access, Who::Current)?;
+        self.probe_who(la, len, access, Who::Current)
+    }
+
+    /// Checks an access of at most two pages without making it.
+    fn probe_who(&mut self, la: u64, len: u64, access: Access, who: Who) -> R<()> {
+        let first = self.locate(la, access, who)?;
+        if access == Access::Write {
+            self.must_accept(first, la)?;
+        }
         if let Some(n) = Self::crossing(la, len) {
-            self.locate(self.wrap_la(la.wrapping_add(n)), access, Who::Current)?;
+            let la2 = self.wrap_la(la.wrapping_add(n));
+            let second = self.locate(la2, access, who)?;
+            if access == Access::Write {
+                self.must_accept(second, la2)?;
+            }
         }
         Ok(())
     }
@@ -600,11 +637,7 @@ impl Cpu {
     /// As [`Cpu::read`].
     pub fn probe_sys(&mut self, la: u64, len: u64, access: Access) -> R<()> {
         let la = self.wrap_la(la);
-        self.locate(la, access, Who::System)?;
-        if let Some(n) = Self::crossing(la, len) {
-            self.locate(self.wrap_la(la.wrapping_add(n)), access, Who::System)?;
-        }
-        Ok(())
+        self.probe_who(la, len, access, Who::System)
     }
 
     /// Locked update of one byte of a descriptor table, as the processor does implicitly.
@@ -613,9 +646,9 @@ impl Cpu {
     /// As [`Cpu::read`].
     pub(crate) fn update_sys(&mut self, la: u64, f: impl Fn(u8) -> u8) -> R<()> {
         let la = self.wrap_la(la);
-        let loc = self.locate(la, Access::Write, Who::System)?;
-        if let Loc::Host { p, gpa, notify, code } = loc {
-            let Some(mut old) = host::load::<u8>(p) else { return self.inaccessible(gpa, la, Access::Read) };
+        let loc = self.locate_rmw(la, Who::System)?;
+        if let Loc::Host { p, gpa, notify, code, .. } = loc {
+            let Some(mut old) = host::load::<u8>(p) else { return self.inaccessible(gpa, la, Access::Write) };
             loop {
                 match host::cmpxchg::<u8>(p, old, f(old)) {
                     Some(v) if v == old => {
@@ -677,11 +710,7 @@ impl Cpu {
             return self.ss(0);
         }
         let who = if user { Who::User } else { Who::System };
-        self.locate(la, Access::Write, who)?;
-        if let Some(n) = Self::crossing(la, len) {
-            self.locate(self.wrap_la(la.wrapping_add(n)), Access::Write, who)?;
-        }
-        Ok(())
+        self.probe_who(la, len, Access::Write, who)
     }
 
     /// For bulk string operations: host address of `la` and the bytes left in its page, when plain memory that

@@ -7,12 +7,15 @@ use openwhp::CreateError;
 use openwhp::EngineCreateError;
 use openwhp::InterruptError;
 use openwhp::MapError;
+use openwhp::NotificationError;
 use openwhp::PropertyError;
 use openwhp::RegisterError;
 use openwhp::RunError;
 use openwhp::SetupError;
 use openwhp::StateError;
+use openwhp::SynicError;
 use openwhp::TimeError;
+use openwhp::TriggerError;
 use openwhp::VpError;
 use openwhp_abi::hresult::*;
 
@@ -136,6 +139,36 @@ codes! {
         InterruptError::ReservedVector(_) => ERROR_HV_INVALID_PARAMETER,
         InterruptError::BadVector(_) => E_INVALIDARG,
         InterruptError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+    }
+    NotificationError {
+        NotificationError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+        NotificationError::NotAvailable(_) => HRESULT_FROM_WIN32_ERROR_PROC_NOT_FOUND,
+        NotificationError::BadMatch(_) => E_INVALIDARG,
+        NotificationError::Conflict(_) => ERROR_HV_INVALID_PARAMETER,
+        NotificationError::NoDoorbell(_) => HRESULT_FROM_WIN32_ERROR_NOT_FOUND,
+        NotificationError::ConnectionInUse(_) => ERROR_HV_OBJECT_IN_USE,
+        NotificationError::NoConnection(_) => ERROR_HV_INVALID_CONNECTION_ID,
+        NotificationError::NoPort => E_INVALIDARG,
+        NotificationError::BadProperty(_) => E_INVALIDARG,
+        NotificationError::OutOfMemory => E_OUTOFMEMORY,
+    }
+    SynicError {
+        SynicError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+        SynicError::NoProcessor(_) => WHV_E_VP_DOES_NOT_EXIST,
+        SynicError::NotReceiving(_) => ERROR_HV_INVALID_SYNIC_STATE,
+        SynicError::BadSint(_) => ERROR_HV_INVALID_PARAMETER,
+        SynicError::BadFlag(_) => ERROR_HV_INVALID_PARAMETER,
+        SynicError::BadMessage(_) => E_INVALIDARG,
+        SynicError::Occupied(_) => ERROR_HV_OBJECT_IN_USE,
+    }
+    TriggerError {
+        TriggerError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+        TriggerError::NoApic(_) => ERROR_HV_OPERATION_DENIED,
+        TriggerError::BadAction(_) => E_INVALIDARG,
+        TriggerError::NoDevice(_) => ERROR_HV_INVALID_DEVICE_ID,
+        TriggerError::NoTrigger => E_INVALIDARG,
+        TriggerError::OtherKind => E_INVALIDARG,
+        TriggerError::Host(_) => E_FAIL,
     }
     TimeError {
         TimeError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,

@@ -71,7 +71,7 @@ fn require_apic(partition: &Partition) -> Outcome {
     }
 }
 
-fn request(control: WHV_INTERRUPT_CONTROL) -> Outcome<InterruptRequest> {
+pub(crate) fn request(control: WHV_INTERRUPT_CONTROL) -> Outcome<InterruptRequest> {
     if control.TargetVtl() != 0 {
         return Err(Failure::invalid("the interrupt names another trust level"));
     }

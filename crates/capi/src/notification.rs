@@ -1,18 +1,24 @@
 //! SynIC, doorbells, notification ports and triggers.
-//!
-//! The engines have no SynIC and no doorbells yet. Arguments are checked as documented; then the function answers
-//! that the ability is absent: the SynIC cannot receive, ports and triggers are no entry points of this library.
 
 #![expect(unsafe_code, reason = "exports C functions")]
 
 use std::ffi::c_void;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::os::fd::IntoRawFd;
 
-use openwhp::Partition;
+use openwhp::DoorbellMatch;
+use openwhp::Event;
+use openwhp::Gpa;
+use openwhp::PortId;
+use openwhp::PortProperty;
+use openwhp::PortSource;
+use openwhp::SynicEvent;
+use openwhp::TriggerAction;
+use openwhp::TriggerId;
+use openwhp::VpIndex;
+use openwhp_abi::hresult::E_FAIL;
 use openwhp_abi::hresult::E_HANDLE;
-use openwhp_abi::hresult::ERROR_HV_INVALID_PARAMETER;
-use openwhp_abi::hresult::ERROR_HV_INVALID_SYNIC_STATE;
-use openwhp_abi::hresult::HRESULT_FROM_WIN32_ERROR_NOT_FOUND;
-use openwhp_abi::hresult::HRESULT_FROM_WIN32_ERROR_PROC_NOT_FOUND;
 use openwhp_abi::windows::BOOL;
 use openwhp_abi::windows::HANDLE;
 use openwhp_abi::x64::*;
@@ -22,13 +28,6 @@ use crate::boundary::exports;
 use crate::error::Failure;
 use crate::handles;
 
-/// Sources of a SynIC.
-const SINTS: u32 = 16;
-/// Event flags of one source.
-const EVENT_FLAGS: u16 = 2048;
-/// Smallest vector that an interrupt can have.
-const FIRST_VECTOR: u32 = 16;
-
 exports! {
     /// Rings an event when the guest writes to an address.
     fn WHvRegisterPartitionDoorbellEvent(
@@ -36,10 +35,10 @@ exports! {
         match_data: *const WHV_DOORBELL_MATCH_DATA,
         event: HANDLE,
     ) {
-        handles::set_up(partition)?;
-        check_doorbell(&match_data.required()?.get(0).unwrap_or_default())?;
-        check_event(event.address())?;
-        Err(no_entry("doorbells"))
+        let partition = handles::set_up(partition)?;
+        let on = doorbell(&match_data.required()?.get(0).unwrap_or_default())?;
+        on.check()?;
+        Ok(partition.register_doorbell(on, &event_of(event.address())?)?)
     }
 
     /// Removes a doorbell.
@@ -47,9 +46,9 @@ exports! {
         partition: WHV_PARTITION_HANDLE,
         match_data: *const WHV_DOORBELL_MATCH_DATA,
     ) {
-        handles::set_up(partition)?;
-        check_doorbell(&match_data.required()?.get(0).unwrap_or_default())?;
-        Err(Failure::new(HRESULT_FROM_WIN32_ERROR_NOT_FOUND, "no doorbell has this match data"))
+        let partition = handles::set_up(partition)?;
+        let on = doorbell(&match_data.required()?.get(0).unwrap_or_default())?;
+        Ok(partition.unregister_doorbell(&on)?)
     }
 
     /// Sets an event flag of a processor's SynIC.
@@ -59,16 +58,9 @@ exports! {
         newly_signaled: *mut BOOL,
     ) {
         let partition = handles::set_up(partition)?;
-        if event.TargetVtl != 0 {
-            return Err(Failure::invalid("the event names another trust level"));
-        }
-        handles::processor(&partition, event.VpIndex)?;
-        check_sint(u32::from(event.TargetSint))?;
-        if event.FlagNumber >= EVENT_FLAGS {
-            let text = format!("event flag {} is not below {EVENT_FLAGS}", event.FlagNumber);
-            return Err(Failure::new(ERROR_HV_INVALID_PARAMETER, text));
-        }
-        Err(no_synic())
+        let is_new = partition.signal_synic_event(synic_event(&event)?)?;
+        newly_signaled.set(BOOL::from(is_new));
+        Ok(())
     }
 
     /// Posts a message to a processor's SynIC.
@@ -82,11 +74,10 @@ exports! {
         let partition = handles::set_up(partition)?;
         let message = message.required()?;
         handles::processor(&partition, vp_index)?;
-        if !(1..=WHV_SYNIC_MESSAGE_SIZE as usize).contains(&message.len()) {
-            return Err(Failure::invalid(format!("a message has 1 to 256 bytes, not {}", message.len())));
-        }
-        check_sint(sint)?;
-        Err(no_synic())
+        // One byte more than a slot has tells the platform that the message is too long.
+        let most = WHV_SYNIC_MESSAGE_SIZE as usize + 1;
+        let bytes: Vec<u8> = message.elements::<u8>().iter().take(most).collect();
+        Ok(partition.post_synic_message(VpIndex(vp_index), sint, &bytes)?)
     }
 
     /// Makes a port that signals an event when the guest does something.
@@ -96,12 +87,16 @@ exports! {
         event: HANDLE,
         port: *mut WHV_NOTIFICATION_PORT_HANDLE,
     ) {
-        handles::set_up(partition)?;
+        let partition = handles::set_up(partition)?;
         let parameters = parameters.required()?.get(0).unwrap_or_default();
-        port.required()?;
-        check_port(&parameters)?;
-        check_event(event.address())?;
-        Err(no_entry("notification ports"))
+        let port = port.required()?;
+        let source = port_source(&parameters)?;
+        if let PortSource::Doorbell(on) = &source {
+            on.check()?;
+        }
+        let id = partition.create_port(source, &event_of(event.address())?)?;
+        port.set(pointer(id.number()));
+        Ok(())
     }
 
     /// Sets a property of a port.
@@ -111,19 +106,14 @@ exports! {
         code: WHV_NOTIFICATION_PORT_PROPERTY_CODE,
         value: u64,
     ) {
-        handles::set_up(partition)?;
-        let codes =
-            [WHvNotificationPortPropertyPreferredTargetVp, WHvNotificationPortPropertyPreferredTargetDuration];
-        if !codes.contains(&code) {
-            return Err(Failure::invalid(format!("port property {} is not known", code.0)));
-        }
-        Err(Failure::invalid(format!("no port has the handle {:#x}", port.address())))
+        let partition = handles::set_up(partition)?;
+        Ok(partition.set_port_property(port_id(port.address()), port_property(code, value)?)?)
     }
 
     /// Removes a port.
     fn WHvDeleteNotificationPort(partition: WHV_PARTITION_HANDLE, port: WHV_NOTIFICATION_PORT_HANDLE) {
-        handles::set_up(partition)?;
-        Err(Failure::invalid(format!("no port has the handle {:#x}", port.address())))
+        let partition = handles::set_up(partition)?;
+        Ok(partition.delete_port(port_id(port.address()))?)
     }
 
     /// Makes an event that performs an action when it is signalled.
@@ -135,10 +125,20 @@ exports! {
     ) {
         let partition = handles::set_up(partition)?;
         let parameters = parameters.required()?.get(0).unwrap_or_default();
-        trigger.required()?;
-        event.required()?;
-        check_trigger(&partition, &parameters)?;
-        Err(no_entry("triggers"))
+        let trigger = trigger.required()?;
+        let event = event.required()?;
+        let (id, its_event) = partition.create_trigger(trigger_action(&parameters)?)?;
+        match handle_of(&its_event) {
+            Ok(handle) => {
+                trigger.set(pointer(id.number()));
+                event.set(handle);
+                Ok(())
+            }
+            Err(failure) => {
+                partition.delete_trigger(id)?;
+                Err(failure)
+            }
+        }
     }
 
     /// Changes what a trigger does.
@@ -148,97 +148,121 @@ exports! {
         trigger: WHV_TRIGGER_HANDLE,
     ) {
         let partition = handles::set_up(partition)?;
-        check_trigger(&partition, &parameters.required()?.get(0).unwrap_or_default())?;
-        Err(Failure::invalid(format!("no trigger has the handle {:#x}", trigger.address())))
+        let action = trigger_action(&parameters.required()?.get(0).unwrap_or_default())?;
+        Ok(partition.update_trigger(trigger_id(trigger.address()), action)?)
     }
 
     /// Removes a trigger.
     fn WHvDeleteTrigger(partition: WHV_PARTITION_HANDLE, trigger: WHV_TRIGGER_HANDLE) {
-        handles::set_up(partition)?;
-        Err(Failure::invalid(format!("no trigger has the handle {:#x}", trigger.address())))
+        let partition = handles::set_up(partition)?;
+        Ok(partition.delete_trigger(trigger_id(trigger.address()))?)
     }
 }
 
-fn no_entry(what: &str) -> Failure {
-    let text = format!("{what} are not available on the engine in use");
-    Failure::new(HRESULT_FROM_WIN32_ERROR_PROC_NOT_FOUND, text)
+/// A name as a handle.
+fn pointer(number: u64) -> *mut c_void {
+    std::ptr::without_provenance_mut(usize::try_from(number).unwrap_or_default())
 }
 
-fn no_synic() -> Failure {
-    Failure::new(ERROR_HV_INVALID_SYNIC_STATE, "the partition has no SynIC that could receive")
+fn port_id(handle: usize) -> PortId {
+    PortId::from_number(handle as u64)
 }
 
-fn check_sint(sint: u32) -> Outcome {
-    if sint < SINTS {
-        return Ok(());
+fn trigger_id(handle: usize) -> TriggerId {
+    TriggerId::from_number(handle as u64)
+}
+
+/// A reference of the library's own to the event behind a handle.
+fn event_of(handle: usize) -> Outcome<Event> {
+    let event = crate::extension::event(handle)
+        .ok_or_else(|| Failure::new(E_HANDLE, format!("event handle {handle:#x} is no eventfd")))?;
+    Ok(Event::from(event.try_clone_to_owned().map_err(host)?))
+}
+
+/// A handle of the caller's own to an event.
+fn handle_of(event: &Event) -> Outcome<HANDLE> {
+    let mut descriptor = event.as_fd().try_clone_to_owned().map_err(host)?;
+    if descriptor.as_raw_fd() == 0 {
+        // A handle is never zero.
+        descriptor = descriptor.try_clone().map_err(host)?;
     }
-    Err(Failure::new(ERROR_HV_INVALID_PARAMETER, format!("SINT {sint} is not below {SINTS}")))
+    let number = u64::try_from(descriptor.into_raw_fd()).unwrap_or_default();
+    Ok(pointer(number))
 }
 
-fn check_event(handle: usize) -> Outcome {
-    crate::extension::event(handle).map_or_else(
-        || Err(Failure::new(E_HANDLE, format!("event handle {handle:#x} is no eventfd"))),
-        |_| Ok(()),
-    )
+fn host(error: std::io::Error) -> Failure {
+    Failure::new(E_FAIL, format!("the host refused a descriptor: {error}"))
 }
 
-fn check_doorbell(data: &WHV_DOORBELL_MATCH_DATA) -> Outcome {
+fn doorbell(data: &WHV_DOORBELL_MATCH_DATA) -> Outcome<DoorbellMatch> {
     let (on_length, on_value) = (data.MatchOnLength() != 0, data.MatchOnValue() != 0);
-    let length = data.Length();
     if data.Reserved() != 0 {
         return Err(Failure::invalid("a doorbell sets reserved bits"));
     }
-    if on_value && !on_length {
-        return Err(Failure::invalid("a doorbell that matches a value must match a length"));
-    }
-    if !on_length && length != 0 || !on_value && data.Value() != 0 {
+    if !on_length && data.Length() != 0 || !on_value && data.Value() != 0 {
         return Err(Failure::invalid("a doorbell gives a length or value that it does not match"));
     }
-    if on_length && ![1, 2, 4, 8].contains(&length) {
-        return Err(Failure::invalid(format!("a doorbell's length is 1, 2, 4 or 8, not {length}")));
-    }
-    if on_value && length < 8 && data.Value() >> (length * 8) != 0 {
-        return Err(Failure::invalid("a doorbell's value does not fit its length"));
-    }
-    if u64::from(length) + data.GuestAddress() % openwhp::PAGE_SIZE > openwhp::PAGE_SIZE {
-        return Err(Failure::invalid("a doorbell crosses a page"));
-    }
-    Ok(())
+    let length = u8::try_from(data.Length()).unwrap_or(u8::MAX);
+    Ok(DoorbellMatch {
+        gpa: Gpa(data.GuestAddress()),
+        length: on_length.then_some(length),
+        value: on_value.then_some(data.Value()),
+    })
 }
 
-fn check_port(parameters: &WHV_NOTIFICATION_PORT_PARAMETERS) -> Outcome {
+fn synic_event(event: &WHV_SYNIC_EVENT_PARAMETERS) -> Outcome<SynicEvent> {
+    if event.TargetVtl != 0 {
+        return Err(Failure::invalid("the event names another trust level"));
+    }
+    Ok(SynicEvent {
+        vp: VpIndex(event.VpIndex),
+        sint: u32::from(event.TargetSint),
+        flag: u32::from(event.FlagNumber),
+    })
+}
+
+fn port_source(parameters: &WHV_NOTIFICATION_PORT_PARAMETERS) -> Outcome<PortSource> {
     if parameters.Reserved() != 0 || parameters.Reserved1() != 0 || parameters.ConnectionVtl() != 0 {
         return Err(Failure::invalid("a port names another trust level or sets reserved fields"));
     }
     match parameters.NotificationPortType() {
-        WHvNotificationPortTypeEvent => Ok(()),
-        WHvNotificationPortTypeDoorbell => check_doorbell(&parameters.Doorbell()),
+        WHvNotificationPortTypeEvent => Ok(PortSource::Connection(parameters.Event_ConnectionId())),
+        WHvNotificationPortTypeDoorbell => Ok(PortSource::Doorbell(doorbell(&parameters.Doorbell())?)),
         other => Err(Failure::invalid(format!("port type {} is not known", other.0))),
     }
 }
 
-fn check_trigger(partition: &Partition, parameters: &WHV_TRIGGER_PARAMETERS) -> Outcome {
+fn port_property(code: WHV_NOTIFICATION_PORT_PROPERTY_CODE, value: u64) -> Outcome<PortProperty> {
+    match code {
+        WHvNotificationPortPropertyPreferredTargetVp => {
+            let index = u32::try_from(value)
+                .map_err(|_| Failure::invalid(format!("{value:#x} is no processor index")))?;
+            let target = (index != WHV_ANY_VP).then_some(VpIndex(index));
+            Ok(PortProperty::PreferredTarget(target))
+        }
+        WHvNotificationPortPropertyPreferredTargetDuration => Ok(PortProperty::PreferredDuration(value)),
+        other => Err(Failure::invalid(format!("port property {} is not known", other.0))),
+    }
+}
+
+fn trigger_action(parameters: &WHV_TRIGGER_PARAMETERS) -> Outcome<TriggerAction> {
     if parameters.Reserved() != 0 {
         return Err(Failure::invalid("a trigger sets reserved fields"));
     }
     match parameters.TriggerType() {
         WHvTriggerTypeInterrupt => {
-            let interrupt = parameters.Interrupt();
-            if (FIRST_VECTOR..=0xFF).contains(&interrupt.Vector()) && interrupt.TargetVtl() == 0 {
-                return Ok(());
-            }
-            Err(Failure::invalid("a trigger's interrupt has no vector from 16 to 255"))
+            Ok(TriggerAction::Interrupt(crate::interrupt::request(parameters.Interrupt())?))
         }
-        WHvTriggerTypeSynicEvent => {
-            let event = parameters.SynicEvent();
-            let is_fine = event.TargetVtl == 0
-                && event.VpIndex < partition.processor_count()
-                && u32::from(event.TargetSint) < SINTS
-                && event.FlagNumber < EVENT_FLAGS;
-            if is_fine { Ok(()) } else { Err(Failure::invalid("a trigger's SynIC event is out of range")) }
-        }
+        WHvTriggerTypeSynicEvent => Ok(TriggerAction::SynicEvent(synic_event(&parameters.SynicEvent())?)),
         WHvTriggerTypeDeviceInterrupt => {
-            Err(crate::vpci::no_device(parameters.DeviceInterrupt_LogicalDeviceId()))
+            if parameters.DeviceInterrupt_Reserved() != 0 {
+                return Err(Failure::invalid("a trigger sets reserved fields"));
+            }
+            Ok(TriggerAction::DeviceInterrupt {
+                device: parameters.DeviceInterrupt_LogicalDeviceId(),
+                address: parameters.DeviceInterrupt_MsiAddress(),
+                data: parameters.DeviceInterrupt_MsiData(),
+            })
         }
         other => Err(Failure::invalid(format!("trigger type {} is not known", other.0))),
     }

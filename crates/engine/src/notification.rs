@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use crate::Gpa;
+use crate::PAGE_SIZE;
 use crate::VpIndex;
 
 /// An event of the host: an eventfd. Clones mean the same event; the descriptor closes with the last of them.
@@ -64,6 +65,26 @@ pub struct DoorbellMatch {
 }
 
 impl DoorbellMatch {
+    /// Checks that the data make sense on their own: a value only with a length, a length that a store can have, a value
+    /// that fits it, a store that crosses no page.
+    ///
+    /// # Errors
+    /// [`NotificationError::BadMatch`].
+    pub fn check(&self) -> Result<(), NotificationError> {
+        let bad = |why| Err(NotificationError::BadMatch(why));
+        match (self.length, self.value) {
+            (None, Some(_)) => bad("a value is matched only together with a length"),
+            (Some(length), _) if ![1, 2, 4, 8].contains(&length) => bad("the length is not 1, 2, 4 or 8"),
+            (Some(length), Some(value)) if length < 8 && value >> (length * 8) != 0 => {
+                bad("the value does not fit the length")
+            }
+            (Some(length), _) if u64::from(length) + self.gpa.page_offset() > PAGE_SIZE => {
+                bad("the store would cross a page")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// True if a store rings it.
     pub fn matches(&self, gpa: Gpa, length: u8, value: u64) -> bool {
         self.gpa == gpa
@@ -162,6 +183,18 @@ mod tests {
         assert!(one.conflicts(&bell(0x1000, Some(4), None)));
         assert!(bell(0x1000, None, None).conflicts(&one));
         assert!(!bell(0x1001, None, None).conflicts(&one));
+    }
+
+    #[test]
+    fn match_data_make_sense_or_are_refused() {
+        let is_fine = |gpa, length, value| bell(gpa, length, value).check().is_ok();
+        assert!(is_fine(0x1FFF, None, None) && is_fine(0x1001, Some(8), None));
+        assert!(is_fine(0x1FF8, Some(8), Some(9)) && is_fine(0, Some(1), Some(0xFF)));
+        assert!(is_fine(0, Some(8), Some(u64::MAX)));
+        assert!(!is_fine(0, None, Some(0)), "a value without a length");
+        assert!(!is_fine(0, Some(0), None) && !is_fine(0, Some(3), None) && !is_fine(0, Some(16), None));
+        assert!(!is_fine(0, Some(1), Some(0x100)) && !is_fine(0, Some(4), Some(1 << 32)));
+        assert!(!is_fine(0x1FF9, Some(8), None), "a page is crossed");
     }
 
     #[test]

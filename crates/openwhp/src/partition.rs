@@ -44,9 +44,11 @@ use crate::TimeError;
 use crate::VpError;
 use crate::backing::Backing;
 use crate::gate::RunGate;
+use crate::notification::Notifications;
 use crate::pins::Pins;
 use crate::processor::Cell;
 use crate::store::Store;
+use crate::trigger::Triggers;
 
 /// A partition: one guest machine. The value is a handle; clones mean the same partition.
 ///
@@ -78,16 +80,18 @@ enum Phase {
 }
 
 /// What exists once the partition is set up.
-struct Live {
-    engine: Arc<dyn EnginePartition>,
-    config: PartitionConfig,
+pub(crate) struct Live {
+    pub(crate) engine: Arc<dyn EnginePartition>,
+    pub(crate) config: PartitionConfig,
     vps: RwLock<Vec<Option<Arc<Cell>>>>,
     /// Held over every change of the map, so that owners and map change together.
     backing: Mutex<Backing>,
     pins: Mutex<Pins>,
+    pub(crate) notifications: Mutex<Notifications>,
+    pub(crate) triggers: Mutex<Triggers>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -127,7 +131,7 @@ impl Partition {
         self.0.engine.capabilities()
     }
 
-    fn live(&self) -> Option<&Live> {
+    pub(crate) fn live(&self) -> Option<&Live> {
         let is_set_up = lock(&self.0.state).phase == Phase::SetUp;
         if is_set_up { self.0.live.get() } else { None }
     }
@@ -217,8 +221,15 @@ impl Partition {
         engine.time().set(GuestNs(state.store.reference_time_100ns() * 100));
         let mut vps = Vec::new();
         vps.resize_with(config.processor_count as usize, || None);
-        let live =
-            Live { engine, config, vps: RwLock::new(vps), backing: Mutex::default(), pins: Mutex::default() };
+        let live = Live {
+            engine,
+            config,
+            vps: RwLock::new(vps),
+            backing: Mutex::default(),
+            pins: Mutex::default(),
+            notifications: Mutex::default(),
+            triggers: Mutex::default(),
+        };
         self.0.live.set(live).map_err(|_| SetupError::InvalidState)?;
         state.phase = Phase::SetUp;
         Ok(())
@@ -231,6 +242,9 @@ impl Partition {
         lock(&self.0.state).phase = Phase::Deleted;
         let Some(live) = self.0.live.get() else { return };
         let _closed = self.0.gate.close(|| live.cancel_all());
+        let triggers = lock(&live.triggers).end();
+        drop(triggers);
+        lock(&live.notifications).end(&*live.engine);
         for cell in live.take_cells() {
             cell.mark_deleted();
         }

@@ -206,7 +206,7 @@ impl Cpu {
         let old = self.read_for_write::<T>(la, op.seg & 7)?;
         let saved = self.s.flags;
         let new = f(self, old);
-        if self.write::<T>(la, new, op.seg & 7).is_err() {
+        if self.write_back::<T>(la, new, op.seg & 7).is_err() {
             self.s.flags = saved;
             return Err(crate::exit::Trap);
         }

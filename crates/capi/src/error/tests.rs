@@ -100,3 +100,32 @@ fn processor_errors_have_their_codes() {
     expect(InterruptError::BadVector(1), E_INVALIDARG);
     expect(InterruptError::NotSetUp, HRESULT_FROM_WIN32_ERROR_INVALID_STATE);
 }
+
+#[test]
+fn notification_errors_have_their_codes() {
+    let (vp, gpa) = (VpIndex(1), Gpa(0x1000));
+    expect(NotificationError::NotSetUp, HRESULT_FROM_WIN32_ERROR_INVALID_STATE);
+    expect(NotificationError::NotAvailable("x"), HRESULT_FROM_WIN32_ERROR_PROC_NOT_FOUND);
+    expect(NotificationError::BadMatch("x"), E_INVALIDARG);
+    expect(NotificationError::Conflict(gpa), ERROR_HV_INVALID_PARAMETER);
+    expect(NotificationError::NoDoorbell(gpa), HRESULT_FROM_WIN32_ERROR_NOT_FOUND);
+    expect(NotificationError::ConnectionInUse(1), ERROR_HV_OBJECT_IN_USE);
+    expect(NotificationError::NoConnection(1), ERROR_HV_INVALID_CONNECTION_ID);
+    expect(NotificationError::NoPort, E_INVALIDARG);
+    expect(NotificationError::BadProperty("x"), E_INVALIDARG);
+    expect(NotificationError::OutOfMemory, E_OUTOFMEMORY);
+    expect(SynicError::NotSetUp, HRESULT_FROM_WIN32_ERROR_INVALID_STATE);
+    expect(SynicError::NoProcessor(vp), WHV_E_VP_DOES_NOT_EXIST);
+    expect(SynicError::NotReceiving(vp), ERROR_HV_INVALID_SYNIC_STATE);
+    expect(SynicError::BadSint(16), ERROR_HV_INVALID_PARAMETER);
+    expect(SynicError::BadFlag(2048), ERROR_HV_INVALID_PARAMETER);
+    expect(SynicError::BadMessage("x"), E_INVALIDARG);
+    expect(SynicError::Occupied(1), ERROR_HV_OBJECT_IN_USE);
+    expect(TriggerError::NotSetUp, HRESULT_FROM_WIN32_ERROR_INVALID_STATE);
+    expect(TriggerError::NoApic(ApicMode::None), ERROR_HV_OPERATION_DENIED);
+    expect(TriggerError::BadAction("x"), E_INVALIDARG);
+    expect(TriggerError::NoDevice(1), ERROR_HV_INVALID_DEVICE_ID);
+    expect(TriggerError::NoTrigger, E_INVALIDARG);
+    expect(TriggerError::OtherKind, E_INVALIDARG);
+    expect(TriggerError::Host("x".to_owned()), E_FAIL);
+}

@@ -268,7 +268,7 @@ fn rmw_at<T: Word>(c: &mut Cpu, la: u64, seg: u8, f: impl Fn(T) -> T) -> R<(T, T
     }
     let old = c.read_for_write_slow::<T>(la, seg)?;
     let new = f(old);
-    c.write_slow::<T>(la, new, seg)?;
+    c.write_back::<T>(la, new, seg)?;
     Ok((old, new))
 }
 

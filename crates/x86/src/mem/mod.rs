@@ -85,6 +85,20 @@ impl Cpu {
         self.read_for_write_slow::<T>(la, seg)
     }
 
+    /// Writes a word that came from [`Cpu::read_for_write`]: no plain store, it rings no doorbell.
+    ///
+    /// # Errors
+    /// As [`Cpu::write`].
+    #[inline(always)]
+    pub(crate) fn write_back<T: Word>(&mut self, la: u64, v: T, seg: u8) -> R<()> {
+        if let Some(p) = self.tlb_write(la, T::BYTES)
+            && host::store::<T>(p, v).is_some()
+        {
+            return Ok(());
+        }
+        self.write_back_slow::<T>(la, v, seg)
+    }
+
     /// Atomic read-modify-write (LOCK): stores `f(old)`, returns `(old, new)`. `f` may be called more than once.
     ///
     /// # Errors

@@ -356,6 +356,13 @@ impl Cpu {
 
     #[cold]
     #[inline(never)]
+    pub(crate) fn write_back_slow<T: Word>(&mut self, la: u64, v: T, seg: u8) -> R<()> {
+        let b = v.to_u64().to_le_bytes();
+        self.write_who(la, &b[..T::BYTES as usize], seg, Who::Current)
+    }
+
+    #[cold]
+    #[inline(never)]
     pub(crate) fn read_for_write_slow<T: Word>(&mut self, la: u64, seg: u8) -> R<T> {
         let mut b = [0u8; 8];
         let buf = &mut b[..T::BYTES as usize];

@@ -104,6 +104,18 @@ fn an_emulated_store_rings_or_goes_to_the_bus() {
 }
 
 #[test]
+fn an_emulated_read_modify_write_goes_to_the_bus_whatever_it_writes() {
+    let mut bus = Bus::default();
+    // add byte [rdi], 0x11 - 0xAA; inc byte [rdi]
+    let mut m = machine(&[0x80, 0x07, 0x11_u8.wrapping_sub(0xAA), 0xFE, 0x07]);
+    m.cpu.emulate_one(&mut bus).expect("add");
+    m.env().rings = Some(0xAB);
+    m.cpu.emulate_one(&mut bus).expect("inc");
+    assert_eq!(bus.0, [(BELL + 8, vec![0x11]), (BELL + 8, vec![0xAB])]);
+    assert!(m.env().rung.is_empty());
+}
+
+#[test]
 fn accesses_beyond_the_rights_of_a_guarded_page_fault() {
     // mov al, [rdi]; mov [rdi], al
     let mut m = machine(&[0x8A, 0x07, 0x88, 0x07]);

@@ -270,7 +270,7 @@ fn op_arpl(cpu: &mut Cpu, op: &Op) -> Step {
     let seg = op.seg & 7;
     let old = cpu.read_for_write::<u16>(la, seg)?;
     if old & 3 < rpl {
-        cpu.write::<u16>(la, old & !3 | rpl, seg)?;
+        cpu.write_back::<u16>(la, old & !3 | rpl, seg)?;
     }
     cpu.s.flags.set_zf(old & 3 < rpl);
     Ok(Flow::Next)

@@ -15,6 +15,7 @@
 pub mod api;
 pub mod cases;
 pub mod coverage;
+pub mod event;
 pub mod fuzz;
 pub mod machine;
 mod observe;

@@ -1,10 +1,8 @@
 //! Functions whose ability no engine has yet: arguments are checked, then the documented code comes back.
 
 use std::ptr::null_mut;
-use std::ptr::without_provenance_mut;
 
 use openwhp_abi::hresult::*;
-use openwhp_abi::windows::HANDLE;
 use openwhp_abi::x64::*;
 
 use super::cases;
@@ -15,12 +13,6 @@ use crate::call;
 cases! { "absent":
     a_synic_event_finds_no_synic from "functions.md 7.1",
     a_synic_message_finds_no_synic from "functions.md 7.2",
-    doorbell_match_data_is_checked from "interrupts-and-notifications.md 4",
-    no_doorbell_can_be_found from "functions.md 6.2",
-    ports_are_no_entry_points from "functions.md 8.1",
-    port_handles_are_unknown from "functions.md 8.2, 8.3",
-    triggers_are_checked from "functions.md 8.4",
-    trigger_handles_are_unknown from "functions.md 8.5, 8.6",
     no_virtual_pci_resource_can_be_had from "functions.md 9",
     devices_must_be_allowed from "functions.md 9",
     devices_are_unknown from "functions.md 9",
@@ -61,125 +53,6 @@ fn a_synic_message_finds_no_synic(engine: &Engine) {
     let null =
         call!(engine.api, WHvPostVirtualProcessorSynicMessage(machine.partition, 0, 2, null_mut(), 16));
     assert_eq!(null, E_POINTER);
-}
-
-/// An event of the library.
-fn event() -> HANDLE {
-    let mut event = null_mut();
-    // SAFETY: the pointer is a local variable.
-    assert_eq!(unsafe { WinHvPlatform::openwhp_event_create(&raw mut event) }, S_OK);
-    event
-}
-
-fn close(event: HANDLE) {
-    // SAFETY: the function takes no pointers to memory.
-    assert_eq!(unsafe { WinHvPlatform::openwhp_event_close(event) }, S_OK);
-}
-
-fn doorbell(address: u64, length: u32, value: u64, flags: (u32, u32)) -> WHV_DOORBELL_MATCH_DATA {
-    let mut data = WHV_DOORBELL_MATCH_DATA::default();
-    data.set_GuestAddress(address);
-    data.set_Length(length);
-    data.set_Value(value);
-    data.set_MatchOnLength(flags.0);
-    data.set_MatchOnValue(flags.1);
-    data
-}
-
-fn doorbell_match_data_is_checked(engine: &Engine) {
-    let machine = machine(engine);
-    let event = event();
-    let register = |data: &WHV_DOORBELL_MATCH_DATA, event: HANDLE| {
-        let data = std::ptr::from_ref(data);
-        call!(engine.api, WHvRegisterPartitionDoorbellEvent(machine.partition, data, event))
-    };
-    for bad in [
-        doorbell(0x1000, 4, 0, (0, 0)),
-        doorbell(0x1000, 0, 1, (0, 0)),
-        doorbell(0x1000, 3, 0, (1, 0)),
-        doorbell(0x1000, 16, 0, (1, 0)),
-        doorbell(0x1000, 1, 0x100, (1, 1)),
-        doorbell(0x1000, 0, 5, (0, 1)),
-        doorbell(0x1FFE, 4, 0, (1, 0)),
-    ] {
-        assert_eq!(register(&bad, event), E_INVALIDARG, "{bad:?}");
-    }
-    let good = doorbell(0x1000, 4, 0, (1, 0));
-    assert_eq!(register(&good, without_provenance_mut(0x7FFF_0000)), E_HANDLE);
-    assert_eq!(register(&good, event), HRESULT_FROM_WIN32_ERROR_PROC_NOT_FOUND);
-    let null = call!(engine.api, WHvRegisterPartitionDoorbellEvent(machine.partition, null_mut(), event));
-    assert_eq!(null, E_POINTER);
-    close(event);
-}
-
-fn no_doorbell_can_be_found(engine: &Engine) {
-    let machine = machine(engine);
-    let data = doorbell(0x1000, 4, 0, (1, 0));
-    let result = call!(engine.api, WHvUnregisterPartitionDoorbellEvent(machine.partition, &raw const data));
-    assert_eq!(result, HRESULT_FROM_WIN32_ERROR_NOT_FOUND);
-}
-
-fn ports_are_no_entry_points(engine: &Engine) {
-    let machine = machine(engine);
-    let event = event();
-    let create = |parameters: &WHV_NOTIFICATION_PORT_PARAMETERS| {
-        let mut port = null_mut();
-        let first = std::ptr::from_ref(parameters);
-        call!(engine.api, WHvCreateNotificationPort(machine.partition, first, event, &raw mut port))
-    };
-    let mut parameters = WHV_NOTIFICATION_PORT_PARAMETERS::default();
-    assert_eq!(create(&parameters), E_INVALIDARG, "type 0");
-    parameters.set_NotificationPortType(WHvNotificationPortTypeEvent);
-    parameters.set_Event_ConnectionId(7);
-    assert_eq!(create(&parameters), HRESULT_FROM_WIN32_ERROR_PROC_NOT_FOUND);
-    parameters.set_ConnectionVtl(1);
-    assert_eq!(create(&parameters), E_INVALIDARG);
-    let mut parameters = WHV_NOTIFICATION_PORT_PARAMETERS::default();
-    parameters.set_NotificationPortType(WHvNotificationPortTypeDoorbell);
-    parameters.set_Doorbell(doorbell(0x1000, 3, 0, (1, 0)));
-    assert_eq!(create(&parameters), E_INVALIDARG);
-    close(event);
-}
-
-fn port_handles_are_unknown(engine: &Engine) {
-    let machine = machine(engine);
-    let port = without_provenance_mut(0x10);
-    let code = WHvNotificationPortPropertyPreferredTargetVp;
-    let set = call!(engine.api, WHvSetNotificationPortProperty(machine.partition, port, code, 0));
-    assert_eq!(set, E_INVALIDARG);
-    assert_eq!(call!(engine.api, WHvDeleteNotificationPort(machine.partition, port)), E_INVALIDARG);
-}
-
-fn trigger(kind: WHV_TRIGGER_TYPE) -> WHV_TRIGGER_PARAMETERS {
-    let mut parameters = WHV_TRIGGER_PARAMETERS::default();
-    parameters.set_TriggerType(kind);
-    parameters
-}
-
-fn triggers_are_checked(engine: &Engine) {
-    let machine = machine(engine);
-    let create = |parameters: &WHV_TRIGGER_PARAMETERS| {
-        let (mut trigger, mut event) = (null_mut(), null_mut());
-        let first = std::ptr::from_ref(parameters);
-        call!(engine.api, WHvCreateTrigger(machine.partition, first, &raw mut trigger, &raw mut event))
-    };
-    assert_eq!(create(&trigger(WHV_TRIGGER_TYPE(3))), E_INVALIDARG);
-    assert_eq!(create(&trigger(WHvTriggerTypeInterrupt)), E_INVALIDARG, "vector 0");
-    assert_eq!(create(&trigger(WHvTriggerTypeDeviceInterrupt)), ERROR_HV_INVALID_DEVICE_ID);
-    assert_eq!(create(&trigger(WHvTriggerTypeSynicEvent)), HRESULT_FROM_WIN32_ERROR_PROC_NOT_FOUND);
-    let mut beyond = trigger(WHvTriggerTypeSynicEvent);
-    beyond.set_SynicEvent(WHV_SYNIC_EVENT_PARAMETERS { TargetSint: 16, ..Default::default() });
-    assert_eq!(create(&beyond), E_INVALIDARG);
-}
-
-fn trigger_handles_are_unknown(engine: &Engine) {
-    let machine = machine(engine);
-    let handle = without_provenance_mut(0x10);
-    let parameters = trigger(WHvTriggerTypeSynicEvent);
-    let update =
-        call!(engine.api, WHvUpdateTriggerParameters(machine.partition, &raw const parameters, handle));
-    assert_eq!(update, E_INVALIDARG);
-    assert_eq!(call!(engine.api, WHvDeleteTrigger(machine.partition, handle)), E_INVALIDARG);
 }
 
 fn no_virtual_pci_resource_can_be_had(engine: &Engine) {

@@ -9,6 +9,7 @@ mod absent;
 mod apic_exits;
 mod capability;
 mod counters;
+mod doorbell;
 mod errors;
 mod exits;
 mod extension;
@@ -19,11 +20,13 @@ mod long;
 mod memory;
 mod other_process;
 mod partition;
+mod port;
 mod processor;
 mod property;
 mod register;
 mod register_sweep;
 mod state;
+mod trigger;
 
 /// One behaviour.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +85,9 @@ pub fn all() -> impl Iterator<Item = Case> {
         exits::CASES,
         apic_exits::CASES,
         injection::CASES,
+        doorbell::CASES,
+        port::CASES,
+        trigger::CASES,
         absent::CASES,
         extension::CASES,
     ];

@@ -18,14 +18,14 @@ PROFILE ?= release
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 OUT := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
-HEADERS := WinHvPlatform.h WinHvPlatformDefs.h openwhp_windows_types.h openwhp.h
+HEADERS := WinHvPlatform.h WinHvPlatformDefs.h WinHvEmulation.h openwhp_windows_types.h openwhp.h
 
 .PHONY: all lib bin install install-lib install-bin
 
 all: lib bin
 
 lib:
-	$(CARGO) build --profile $(PROFILE) -p openwhp-capi
+	$(CARGO) build --profile $(PROFILE) -p openwhp-capi -p openwhp-capi-emulation
 
 bin:
 	$(CARGO) build --profile $(PROFILE) -p openwhp-vmm
@@ -34,14 +34,18 @@ install: install-lib install-bin
 
 install-lib: lib
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
-	$(INSTALL) -m 755 $(OUT)/libWinHvPlatform.so $(DESTDIR)$(LIBDIR)/libWinHvPlatform.so.$(VERSION)
-	ln -sf libWinHvPlatform.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libWinHvPlatform.so.1
-	ln -sf libWinHvPlatform.so.1 $(DESTDIR)$(LIBDIR)/libWinHvPlatform.so
-	$(INSTALL) -m 644 $(OUT)/libWinHvPlatform.a $(DESTDIR)$(LIBDIR)/libWinHvPlatform.a
+	set -e; for name in WinHvPlatform WinHvEmulation; do \
+	    $(INSTALL) -m 755 $(OUT)/lib$$name.so $(DESTDIR)$(LIBDIR)/lib$$name.so.$(VERSION); \
+	    ln -sf lib$$name.so.$(VERSION) $(DESTDIR)$(LIBDIR)/lib$$name.so.1; \
+	    ln -sf lib$$name.so.1 $(DESTDIR)$(LIBDIR)/lib$$name.so; \
+	    $(INSTALL) -m 644 $(OUT)/lib$$name.a $(DESTDIR)$(LIBDIR)/lib$$name.a; \
+	done
 	$(INSTALL) -m 644 $(addprefix include/,$(HEADERS)) $(DESTDIR)$(INCLUDEDIR)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	    -e 's|@VERSION@|$(VERSION)|' crates/capi/winhvplatform.pc.in \
-	    > $(DESTDIR)$(LIBDIR)/pkgconfig/winhvplatform.pc
+	set -e; for name in capi/winhvplatform capi-emulation/winhvemulation; do \
+	    sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	        -e 's|@VERSION@|$(VERSION)|' crates/$$name.pc.in \
+	        > $(DESTDIR)$(LIBDIR)/pkgconfig/$${name#*/}.pc; \
+	done
 
 install-bin: bin
 	$(INSTALL) -d $(DESTDIR)$(BINDIR)

@@ -58,6 +58,20 @@ HRESULT openwhp_event_wait(HANDLE event, uint32_t timeout_ms, BOOL *was_set);
 /* Closes an event. */
 HRESULT openwhp_event_close(HANDLE event);
 
+/* ---- Registers that the interface has no name for; x64, where the processor has the state component ---- */
+
+/*
+ * The 128 bits from bit 128 * part on of vector register n: parts 1 to 3 of ZMM0 to ZMM15 (part 0 is the XMM register),
+ * parts 0 to 3 of ZMM16 to ZMM31.
+ */
+#define OPENWHP_X64_REGISTER_VECTOR_PART(n, part) ((WHV_REGISTER_NAME)(0x4F570000 + 16 * (n) + (part)))
+
+/* Opmask register n, 0 to 7. */
+#define OPENWHP_X64_REGISTER_OPMASK(n) ((WHV_REGISTER_NAME)(0x4F570400 + (n)))
+
+/* PKRU. */
+#define OPENWHP_X64_REGISTER_PKRU ((WHV_REGISTER_NAME)0x4F570500)
+
 #ifdef __cplusplus
 }
 #endif

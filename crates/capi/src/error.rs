@@ -19,29 +19,30 @@ use openwhp::TriggerError;
 use openwhp::VpError;
 use openwhp_abi::hresult::*;
 
-/// Why a call failed: the code for programs, the text for people.
+/// Why a call failed: what the boundary knows, made from what the platform says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    code: HRESULT,
-    text: Cow<'static, str>,
-}
+pub(crate) struct Failure(openwhp_capi_boundary::Failure);
 
 impl Failure {
     pub(crate) fn new(code: HRESULT, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, text: text.into() }
+        Self(openwhp_capi_boundary::Failure::new(code, text))
     }
 
     /// A bad argument.
     pub(crate) fn invalid(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(E_INVALIDARG, text)
     }
+}
 
-    pub(crate) fn code(&self) -> HRESULT {
-        self.code
+impl From<openwhp_capi_boundary::Failure> for Failure {
+    fn from(failure: openwhp_capi_boundary::Failure) -> Self {
+        Self(failure)
     }
+}
 
-    pub(crate) fn text(self) -> String {
-        self.text.into_owned()
+impl From<Failure> for openwhp_capi_boundary::Failure {
+    fn from(failure: Failure) -> Self {
+        failure.0
     }
 }
 

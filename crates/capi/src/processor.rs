@@ -59,7 +59,10 @@ exports! {
         exit_context: *mut c_void [size],
         size: u32,
     ) {
-        let check = || exit_context.required().map(|_| ());
+        let check = || {
+            exit_context.required()?;
+            Ok(())
+        };
         handles::with_processor(partition, vp_index, check, |processor| {
             if exit_context.len() < SMALLEST_EXIT_CONTEXT {
                 return Err(Failure::invalid("the exit context has less than 8 bytes"));

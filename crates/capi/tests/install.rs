@@ -25,6 +25,14 @@ rip = 0xffff80000000101d
 stored sum = 0x9999999999999999
 ";
 
+const MMIO_DEVICE_OUTPUT: &str = "\
+display: a text, straight from memory
+counter set to 40
+counter set to 42
+port 0x80: 42
+exit reason 8
+";
+
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -65,12 +73,12 @@ impl Installation {
         self.root.path().join("usr/lib")
     }
 
-    fn flags(&self, question: &[&str]) -> Vec<String> {
+    fn flags(&self, package: &str, question: &[&str]) -> Vec<String> {
         let output = run(Command::new("pkg-config")
             .env("PKG_CONFIG_PATH", self.library_folder().join("pkgconfig"))
             .env("PKG_CONFIG_SYSROOT_DIR", self.root.path())
             .args(question)
-            .arg("winhvplatform"));
+            .arg(package));
         String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
     }
 
@@ -93,7 +101,7 @@ impl Installation {
                 "-Werror",
                 "-pedantic",
             ])
-            .args(self.flags(&["--cflags"]))
+            .args(self.flags("winhvplatform", &["--cflags"]))
             .arg(workspace().join("examples/c").join(format!("{example}.c")))
             .args(["-x", "none", "-o"])
             .arg(&binary)
@@ -109,39 +117,54 @@ fn an_installed_library_serves_c_programs() {
         return;
     }
     let installation = Installation::new();
-    let shared = installation.flags(&["--libs"]);
+    let shared = installation.flags("winhvplatform", &["--libs"]);
+    let emulation = installation.flags("winhvemulation", &["--libs"]);
     for (compiler, language) in [("gcc", ("c", "c11")), ("clang", ("c", "c17")), ("g++", ("c++", "c++20"))] {
         if !is_installed(compiler) {
             continue;
         }
         assert_eq!(installation.output_of(compiler, language, "real_mode", &shared), REAL_MODE_OUTPUT);
         assert_eq!(installation.output_of(compiler, language, "long_mode", &shared), LONG_MODE_OUTPUT);
+        let printed = installation.output_of(compiler, language, "mmio_device", &emulation);
+        assert_eq!(printed, MMIO_DEVICE_OUTPUT);
     }
-    links_to_the_static_library(&installation);
-    exports_only_the_interface(&installation.library_folder().join("libWinHvPlatform.so.1"));
+    links_to_the_static_libraries(&installation);
+    exports_only_the_interface(&installation.library_folder(), "WinHvPlatform", &["openwhp_"]);
+    exports_only_the_interface(&installation.library_folder(), "WinHvEmulation", &[]);
 }
 
-fn links_to_the_static_library(installation: &Installation) {
-    let archive = installation.library_folder().join("libWinHvPlatform.a").display().to_string();
-    let mut libraries = vec![archive];
-    let private = installation.flags(&["--static", "--libs"]);
-    libraries.extend(private.into_iter().filter(|flag| flag.starts_with("-l") && flag != "-lWinHvPlatform"));
-    let printed = installation.output_of("gcc", ("c", "c11"), "real_mode", &libraries);
-    assert_eq!(printed, REAL_MODE_OUTPUT);
+fn links_to_the_static_libraries(installation: &Installation) {
+    let folder = installation.library_folder();
+    let archive = |name: &str| folder.join(format!("lib{name}.a")).display().to_string();
+    let private = installation.flags("winhvemulation", &["--static", "--libs"]);
+    let system: Vec<String> =
+        private.into_iter().filter(|flag| flag.starts_with("-l") && !flag.starts_with("-lWin")).collect();
+    let one = [&[archive("WinHvPlatform")], system.as_slice()].concat();
+    assert_eq!(installation.output_of("gcc", ("c", "c11"), "real_mode", &one), REAL_MODE_OUTPUT);
+    let both = [&[archive("WinHvEmulation"), archive("WinHvPlatform")], system.as_slice()].concat();
+    assert_eq!(installation.output_of("gcc", ("c", "c11"), "mmio_device", &both), MMIO_DEVICE_OUTPUT);
 }
 
-fn exports_only_the_interface(library: &Path) {
-    let listing =
-        run(Command::new("nm").args(["-D", "--defined-only", "--format=just-symbols"]).arg(library));
+/// Each function of the table that names this library is exported, and nothing else but what has one of `prefixes`.
+fn exports_only_the_interface(folder: &Path, library: &str, prefixes: &[&str]) {
+    let file = folder.join(format!("lib{library}.so.1"));
+    let listing = run(Command::new("nm").args(["-D", "--defined-only", "--format=just-symbols"]).arg(&file));
     let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
     let exported: Vec<&str> = listing.lines().collect();
-    for function in FUNCTIONS.iter().filter(|function| !function.name.starts_with("WHvEmulator")) {
-        assert!(exported.contains(&function.name), "{} is not exported", function.name);
+    let is_emulation = library == "WinHvEmulation";
+    let functions: Vec<&str> = FUNCTIONS
+        .iter()
+        .map(|function| function.name)
+        .filter(|name| name.starts_with("WHvEmulator") == is_emulation)
+        .collect();
+    for function in &functions {
+        assert!(exported.contains(function), "{library}: {function} is not exported");
     }
     for symbol in exported {
-        assert!(symbol.starts_with("WHv") || symbol.starts_with("openwhp_"), "{symbol} is exported");
+        let is_extension = prefixes.iter().any(|prefix| symbol.starts_with(prefix));
+        assert!(functions.contains(&symbol) || is_extension, "{library}: {symbol} is exported");
     }
-    let dynamic = run(Command::new("readelf").arg("-d").arg(library));
+    let dynamic = run(Command::new("readelf").arg("-d").arg(&file));
     let dynamic = String::from_utf8_lossy(&dynamic.stdout).into_owned();
-    assert!(dynamic.contains("[libWinHvPlatform.so.1]"), "{dynamic}");
+    assert!(dynamic.contains(&format!("[lib{library}.so.1]")), "{dynamic}");
 }

@@ -13,7 +13,7 @@ fn expect<E: Clone + std::fmt::Display>(error: E, code: HRESULT)
 where
     Failure: From<E>,
 {
-    let failure = Failure::from(error.clone());
+    let failure = openwhp_capi_boundary::Failure::from(Failure::from(error.clone()));
     assert_eq!(failure.code(), code, "{error}");
     assert_eq!(failure.text(), error.to_string());
     assert_ne!(code, E_UNEXPECTED, "{error}");

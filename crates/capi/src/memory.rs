@@ -82,7 +82,7 @@ exports! {
     ) {
         let partition = handles::set_up(partition)?;
         let ranges = ranges.required_unless_empty()?;
-        if ranges.len() == 0 {
+        if ranges.is_empty() {
             return Err(Failure::invalid("advice about no range"));
         }
         let advice = Advice::new(advice, buffer)?;
@@ -200,8 +200,8 @@ impl Advice {
     fn new(code: WHV_ADVISE_GPA_RANGE_CODE, buffer: Input<c_void>) -> Outcome<Self> {
         match code {
             WHvAdviseGpaRangeCodePopulate => Self::populate(buffer.required_unless_empty()?),
-            WHvAdviseGpaRangeCodePin if buffer.len() == 0 => Ok(Self::Pin),
-            WHvAdviseGpaRangeCodeUnpin if buffer.len() == 0 => Ok(Self::Unpin),
+            WHvAdviseGpaRangeCodePin if buffer.is_empty() => Ok(Self::Pin),
+            WHvAdviseGpaRangeCodeUnpin if buffer.is_empty() => Ok(Self::Unpin),
             WHvAdviseGpaRangeCodePin | WHvAdviseGpaRangeCodeUnpin => {
                 Err(Failure::invalid("pinning takes no parameters"))
             }

@@ -37,7 +37,7 @@ exports! {
             return Err(Failure::invalid(format!("undefined resource flags in {:#x}", flags.0)));
         }
         let physical = size_of::<WHV_SRIOV_RESOURCE_DESCRIPTOR>();
-        let is_empty = descriptor.is_null() || descriptor.len() == 0;
+        let is_empty = descriptor.is_null() || descriptor.is_empty();
         if provider.get(0).is_none() && !is_empty && descriptor.len() != physical {
             return Err(Failure::invalid(format!("a resource descriptor has {physical} bytes")));
         }

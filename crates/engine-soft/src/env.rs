@@ -90,6 +90,8 @@ pub(crate) struct VpEnv {
     pub(crate) plain_apic_base: u64,
     /// Guest time of the client's alarm, in nanoseconds.
     pub(crate) alarm: Option<u64>,
+    /// Guest time at which a limited processor's turn ends.
+    pub(crate) slice_end: Option<u64>,
     /// What the timer thread (or the instruction limit) was last set to.
     armed: Option<u64>,
     /// Set when `armed` changed and the run loop has to compute a new instruction limit.
@@ -128,6 +130,7 @@ impl VpEnv {
             apic_page: None,
             plain_apic_base: 0,
             alarm: None,
+            slice_end: None,
             armed: None,
             has_new_limit: false,
             retired_base: 0,
@@ -257,10 +260,7 @@ impl VpEnv {
 
     /// Guest time of whatever comes first: timer or alarm.
     pub(crate) fn deadline(&self) -> Option<u64> {
-        match (self.apic_deadline(), self.alarm) {
-            (Some(timer), Some(alarm)) => Some(timer.min(alarm)),
-            (timer, alarm) => timer.or(alarm),
-        }
+        [self.apic_deadline(), self.alarm, self.slice_end].into_iter().flatten().min()
     }
 
     /// Tells the timer thread, or the run loop, about a changed deadline.
@@ -498,6 +498,7 @@ impl Env for VpEnv {
         }
         let must_stop = has_startup
             || self.has_new_limit
+            || self.slice_end.is_some_and(|end| self.ns(self.icount) >= end)
             || !self.overlay_changes.is_empty()
             || self.vp.is_canceled()
             || self.is_alarm_due(self.icount) && !self.shared.clock.is_deterministic();

@@ -16,6 +16,7 @@
 //! | `hypercall` | who answers hypercalls |
 //! | `clock`, `timers` | guest time and deadlines |
 //! | `interrupts` | routing between local APICs |
+//! | `placement`, `limiter` | what the host's scheduler is asked for, and the limit it need not be |
 //! | `features`, `cpuid` | what the processor offers |
 
 mod apic_state;
@@ -35,11 +36,13 @@ mod features;
 mod guest;
 mod hypercall;
 mod interrupts;
+mod limiter;
 mod map;
 mod notifications;
 #[cfg_attr(not(test), expect(dead_code, reason = "laid by the hypervisor interface"))]
 mod overlay;
 mod partition;
+mod placement;
 mod random;
 mod registers;
 mod remote;
@@ -121,6 +124,8 @@ impl SoftEngine {
         capabilities.can_scale_tsc = true;
         capabilities.physical_address_width = model.phys_bits;
         capabilities.max_processor_count = MAX_PROCESSORS;
+        capabilities.scheduler_features = placement::scheduler_features();
+        capabilities.numa_nodes = placement::nodes();
         Self { capabilities }
     }
 }
@@ -142,6 +147,13 @@ impl Engine for SoftEngine {
                 engine: "soft",
                 ability: "a deterministic clock with more than one processor",
                 advice: "use one processor or the host's clock",
+            });
+        }
+        if is_deterministic && config.scheduling.cpu_cap != 0 {
+            return Err(CreateError::NotAvailable {
+                engine: "soft",
+                ability: "a processor limit with a deterministic clock",
+                advice: "real time has no part in it: leave the limit at 0",
             });
         }
         if config.synthetic_features != 0 {

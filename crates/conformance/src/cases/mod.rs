@@ -25,6 +25,7 @@ mod processor;
 mod property;
 mod register;
 mod register_sweep;
+mod scheduling;
 mod state;
 mod trigger;
 
@@ -78,6 +79,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         processor::CASES,
         register::CASES,
         register_sweep::CASES,
+        scheduling::CASES,
         state::CASES,
         interrupt::CASES,
         counters::CASES,

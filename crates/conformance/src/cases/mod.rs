@@ -18,6 +18,7 @@ mod injection;
 mod interrupt;
 mod long;
 mod memory;
+mod memory_rights;
 mod other_process;
 mod partition;
 mod port;
@@ -75,6 +76,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         property::CASES,
         memory::CASES,
         other_process::CASES,
+        memory_rights::CASES,
         host_faults::CASES,
         processor::CASES,
         register::CASES,

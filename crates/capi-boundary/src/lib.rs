@@ -119,6 +119,14 @@ impl<T: Copy> Input<T> {
     }
 }
 
+impl<T: Copy> Input<T> {
+    /// `count` elements of another type that start `offset` bytes behind the start: the array at the end of a structure
+    /// whose head names its length, which the caller vouches for together with the head.
+    pub fn behind<U: Copy>(self, offset: usize, count: usize) -> Input<U> {
+        Input { start: self.start.wrapping_byte_add(offset).cast(), count }
+    }
+}
+
 impl Input<c_void> {
     /// The memory as `count` elements of another type; the caller of this method checked that they fit.
     pub fn elements<U: Copy>(self) -> Input<U> {
@@ -203,6 +211,13 @@ impl<T> Output<T> {
     /// Writes the first element.
     pub fn set(&self, value: T) {
         self.put(0, value);
+    }
+}
+
+impl<T> Output<T> {
+    /// The memory as `size` bytes, which the caller vouches for beside the pointer.
+    pub fn as_bytes(self, size: usize) -> Output<c_void> {
+        Output { start: self.start.cast(), count: size }
     }
 }
 

@@ -17,6 +17,7 @@ use openwhp::SynicError;
 use openwhp::TimeError;
 use openwhp::TriggerError;
 use openwhp::VpError;
+use openwhp::VpciError;
 use openwhp_abi::hresult::*;
 
 /// Why a call failed: what the boundary knows, made from what the platform says.
@@ -170,6 +171,22 @@ codes! {
         TriggerError::NoTrigger => E_INVALIDARG,
         TriggerError::OtherKind => E_INVALIDARG,
         TriggerError::Host(_) => E_FAIL,
+    }
+    VpciError {
+        VpciError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
+        VpciError::NotAllowed => ERROR_HV_OPERATION_DENIED,
+        VpciError::Exists(_) => ERROR_HV_OBJECT_IN_USE,
+        VpciError::NoDevice(_) => ERROR_HV_INVALID_DEVICE_ID,
+        VpciError::NoHardware => E_INVALIDARG,
+        VpciError::NotOn { .. } => ERROR_HV_INVALID_DEVICE_STATE,
+        VpciError::BadRegister { .. } => E_INVALIDARG,
+        VpciError::BadTarget(_) => E_INVALIDARG,
+        VpciError::BadMessages { .. } => E_INVALIDARG,
+        VpciError::InUse(_) => ERROR_HV_OBJECT_IN_USE,
+        VpciError::NotMapped(_) => ERROR_HV_NOT_FOUND,
+        VpciError::NoMessage(_) => ERROR_HV_NOT_FOUND,
+        VpciError::BadAddress(_) => ERROR_HV_INVALID_PARAMETER,
+        VpciError::NoLogicalInterrupts(_) => ERROR_HV_OPERATION_DENIED,
     }
     TimeError {
         TimeError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,

@@ -72,6 +72,14 @@ impl Shared {
         Ok(())
     }
 
+    /// An edge-triggered vector for processors named by index.
+    pub(crate) fn deliver_to(&self, processors: &[VpIndex], vector: u8, is_multicast: bool) {
+        let targets =
+            self.targets(|vp, apic| apic.mode() != Mode::Disabled && processors.contains(&VpIndex(vp.index)));
+        let delivery_mode = if is_multicast { DeliveryMode::Fixed } else { DeliveryMode::LowestPriority };
+        self.deliver(&targets, Message { delivery_mode, trigger: TriggerMode::Edge, vector });
+    }
+
     fn pulse_lint1(&self, destination: u32) -> Result<(), InterruptError> {
         for vp in self.targets(|_, apic| apic.mode() != Mode::Disabled && apic.id() == destination) {
             let received = vp.apic().map(|mut apic| apic.raise(LvtEntry::Lint1));

@@ -283,6 +283,10 @@ impl EngineInterrupts for SoftPartition {
         self.shared.request(request)
     }
 
+    fn deliver(&self, processors: &[VpIndex], vector: u8, is_multicast: bool) {
+        self.shared.deliver_to(processors, vector, is_multicast);
+    }
+
     fn targets(&self, destination: u64, mode: DestinationMode) -> Vec<VpIndex> {
         self.shared.destination_set(destination, mode)
     }

@@ -137,6 +137,10 @@ pub trait EngineInterrupts: Send + Sync {
     /// [`InterruptError::ReservedVector`] or [`InterruptError::BadVector`].
     fn request(&self, request: InterruptRequest) -> Result<(), InterruptError>;
 
+    /// Raises an edge-triggered vector (16 to 255) on processors named by index: on all of them, or on the one of lowest
+    /// priority. Processors that do not exist are left out. Wakes parked processors; never blocks.
+    fn deliver(&self, processors: &[VpIndex], vector: u8, is_multicast: bool);
+
     /// The processors such a destination reaches, ascending.
     fn targets(&self, destination: u64, mode: DestinationMode) -> Vec<VpIndex>;
 }

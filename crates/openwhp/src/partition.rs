@@ -49,6 +49,7 @@ use crate::pins::Pins;
 use crate::processor::Cell;
 use crate::store::Store;
 use crate::trigger::Triggers;
+use crate::vpci::Devices;
 
 /// A partition: one guest machine. The value is a handle; clones mean the same partition.
 ///
@@ -89,6 +90,7 @@ pub(crate) struct Live {
     pins: Mutex<Pins>,
     pub(crate) notifications: Mutex<Notifications>,
     pub(crate) triggers: Mutex<Triggers>,
+    pub(crate) devices: Arc<Devices>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -221,6 +223,8 @@ impl Partition {
         engine.time().set(GuestNs(state.store.reference_time_100ns() * 100));
         let mut vps = Vec::new();
         vps.resize_with(config.processor_count as usize, || None);
+        let most_processors = self.capabilities().max_processor_count;
+        let devices = Arc::new(Devices::new(config.processor_count, most_processors));
         let live = Live {
             engine,
             config,
@@ -229,6 +233,7 @@ impl Partition {
             pins: Mutex::default(),
             notifications: Mutex::default(),
             triggers: Mutex::default(),
+            devices,
         };
         self.0.live.set(live).map_err(|_| SetupError::InvalidState)?;
         state.phase = Phase::SetUp;
@@ -244,6 +249,7 @@ impl Partition {
         let _closed = self.0.gate.close(|| live.cancel_all());
         let triggers = lock(&live.triggers).end();
         drop(triggers);
+        live.devices.delete_all();
         lock(&live.notifications).end(&*live.engine);
         for cell in live.take_cells() {
             cell.mark_deleted();

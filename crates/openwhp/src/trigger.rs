@@ -27,6 +27,8 @@ use crate::notification::identity;
 use crate::notification::next_identity;
 use crate::partition::Live;
 use crate::partition::lock;
+use crate::vpci::Devices;
+use crate::vpci::VpciMessage;
 
 identity! {
     /// Names a trigger of a partition; never used twice in a process.
@@ -43,7 +45,7 @@ pub enum TriggerAction {
     Interrupt(InterruptRequest),
     /// Signals a SynIC event, as [`Partition::signal_synic_event`] does.
     SynicEvent(SynicEvent),
-    /// Sends the message of an assigned device. No engine has such devices.
+    /// Sends the message of a virtual PCI device, as [`Partition::request_vpci_interrupt`] does.
     DeviceInterrupt {
         /// The device's number.
         device: u64,
@@ -93,6 +95,7 @@ struct Trigger {
 
 struct Table {
     engine: Arc<dyn EnginePartition>,
+    devices: Arc<Devices>,
     triggers: Mutex<HashMap<TriggerId, Trigger>>,
 }
 
@@ -112,11 +115,11 @@ pub(crate) struct Triggers {
 }
 
 impl Watch {
-    fn start(engine: Arc<dyn EnginePartition>) -> Result<Self, TriggerError> {
+    fn start(engine: Arc<dyn EnginePartition>, devices: Arc<Devices>) -> Result<Self, TriggerError> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(host)?;
         let end = create_event().map_err(host)?;
         epoll::add(&epoll, &end, EventData::new_u64(END), EventFlags::IN).map_err(host)?;
-        let table = Arc::new(Table { engine, triggers: Mutex::default() });
+        let table = Arc::new(Table { engine, devices, triggers: Mutex::default() });
         let epoll = Arc::new(epoll);
         let (its_table, its_epoll) = (table.clone(), epoll.clone());
         let thread = std::thread::Builder::new().name("openwhp-triggers".to_owned());
@@ -180,7 +183,10 @@ impl Table {
             TriggerAction::SynicEvent(SynicEvent { vp, sint, flag }) => {
                 let _ = self.engine.synic().map(|synic| synic.signal_event(vp, sint, flag));
             }
-            TriggerAction::DeviceInterrupt { .. } => {}
+            TriggerAction::DeviceInterrupt { device, address, data } => {
+                let message = VpciMessage { address, data };
+                let _ = self.devices.request_interrupt(device, message, self.engine.interrupts());
+            }
         }
     }
 }
@@ -214,7 +220,9 @@ impl Live {
                     Err(TriggerError::BadAction("the processor, source or flag is out of range"))
                 }
             }
-            TriggerAction::DeviceInterrupt { device, .. } => Err(TriggerError::NoDevice(*device)),
+            TriggerAction::DeviceInterrupt { device, .. } => {
+                self.devices.check(*device).map_err(|_| TriggerError::NoDevice(*device))
+            }
         }
     }
 }
@@ -239,7 +247,7 @@ impl Partition {
         }
         let watch = match &mut all.watch {
             Some(watch) => watch,
-            none => none.insert(Watch::start(live.engine.clone())?),
+            none => none.insert(Watch::start(live.engine.clone(), live.devices.clone())?),
         };
         let event = create_event().map_err(host)?;
         let id = TriggerId::next();

@@ -29,6 +29,7 @@ mod register_sweep;
 mod scheduling;
 mod state;
 mod trigger;
+mod vpci;
 
 /// One behaviour.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         register_sweep::CASES,
         scheduling::CASES,
         state::CASES,
+        vpci::CASES,
         interrupt::CASES,
         counters::CASES,
         errors::CASES,

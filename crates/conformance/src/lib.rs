@@ -6,7 +6,11 @@
 //!
 //! Start with [`machine`], then read any file of `cases`.
 
-#![expect(non_snake_case, reason = "functions have the names of the C headers")]
+#![expect(
+    non_snake_case,
+    non_upper_case_globals,
+    reason = "functions and constants have the names of the C headers"
+)]
 #![expect(
     clippy::macro_metavars_in_unsafe,
     reason = "calls of C functions are short and have only plain arguments"

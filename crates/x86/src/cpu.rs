@@ -578,8 +578,8 @@ impl Cpu {
         exit
     }
 
-    /// Between runs the owner may have changed code through a pointer of its own: every block is compared with memory
-    /// when it first runs again.
+    /// Between runs, and before an interrupt tells of it, the owner may have changed code through a pointer of its own:
+    /// every block is compared with memory when it first runs again.
     #[inline(never)]
     fn start_run(&mut self) {
         let run = self.block_key.wrapping_add(1 << RUN_BITS.trailing_zeros()) & RUN_BITS;
@@ -893,6 +893,7 @@ impl Cpu {
         let lines = self.env.lines();
         if lines.nmi && !e.nmi_masked {
             self.env.acknowledge_nmi();
+            self.start_run();
             self.s.events.nmi_masked = true;
             let ev = Event { kind: EventKind::Nmi, vector: vector::NMI, error: None, param: 0, length: 0 };
             self.attention |= attention::EVENTS;
@@ -900,6 +901,7 @@ impl Cpu {
         }
         if iff && let Some(v) = lines.interrupt {
             self.env.acknowledge(v);
+            self.start_run();
             let ev = Event { kind: EventKind::Interrupt, vector: v, error: None, param: 0, length: 0 };
             self.attention |= attention::EVENTS;
             return self.raise(ev).map_or(Ok(()), Err);

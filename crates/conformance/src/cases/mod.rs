@@ -13,6 +13,13 @@ mod doorbell;
 mod errors;
 mod exits;
 mod extension;
+mod habits;
+mod habits_crosvm;
+mod habits_hyperlight;
+mod habits_openvmm;
+mod habits_qemu;
+mod habits_virtualbox;
+mod habits_wtf;
 mod host_faults;
 mod injection;
 mod interrupt;
@@ -94,6 +101,12 @@ pub fn all() -> impl Iterator<Item = Case> {
         doorbell::CASES,
         port::CASES,
         trigger::CASES,
+        habits_crosvm::CASES,
+        habits_hyperlight::CASES,
+        habits_openvmm::CASES,
+        habits_qemu::CASES,
+        habits_virtualbox::CASES,
+        habits_wtf::CASES,
         absent::CASES,
         extension::CASES,
     ];

@@ -69,9 +69,7 @@ fn counters(set: WHV_PROCESSOR_COUNTER_SET, from: &VpCounters) -> Outcome<Vec<u8
         WHvProcessorCounterSetIntercepts => intercepts(from).as_bytes().to_vec(),
         WHvProcessorCounterSetEvents => events(from).as_bytes().to_vec(),
         WHvProcessorCounterSetApic => apic(from).as_bytes().to_vec(),
-        WHvProcessorCounterSetSyntheticFeatures => {
-            WHV_PROCESSOR_SYNTHETIC_FEATURES_COUNTERS::default().as_bytes().to_vec()
-        }
+        WHvProcessorCounterSetSyntheticFeatures => synthetic(from).as_bytes().to_vec(),
         other => return Err(unknown(other.0)),
     })
 }
@@ -111,6 +109,17 @@ fn events(from: &VpCounters) -> WHV_PROCESSOR_EVENT_COUNTERS {
         PageFaultCount: from.page_faults,
         ExceptionCount: from.exceptions,
         InterruptCount: from.interrupts,
+    }
+}
+
+fn synthetic(from: &VpCounters) -> WHV_PROCESSOR_SYNTHETIC_FEATURES_COUNTERS {
+    WHV_PROCESSOR_SYNTHETIC_FEATURES_COUNTERS {
+        SyntheticInterruptsCount: from.synthetic_interrupts,
+        LongSpinWaitHypercallsCount: from.long_spin_wait_hypercalls,
+        OtherHypercallsCount: from.other_hypercalls,
+        SyntheticInterruptHypercallsCount: from.synthetic_interrupt_hypercalls,
+        VirtualInterruptHypercallsCount: from.virtual_interrupt_hypercalls,
+        VirtualMmuHypercallsCount: from.virtual_mmu_hypercalls,
     }
 }
 

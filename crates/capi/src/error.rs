@@ -110,7 +110,7 @@ codes! {
         VpError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
         VpError::Exists(_) => WHV_E_VP_ALREADY_EXISTS,
         VpError::NotFound(_) => WHV_E_VP_DOES_NOT_EXIST,
-        VpError::BadIndex { .. } | VpError::BadNode(_) => E_INVALIDARG,
+        VpError::BadIndex { .. } => E_INVALIDARG,
         VpError::Running => WHV_E_INVALID_VP_STATE,
         VpError::Deleted => WHV_E_VP_DOES_NOT_EXIST,
         VpError::Engine(error) => engine_code(error),
@@ -135,6 +135,7 @@ codes! {
         StateError::Size { .. } => E_INVALIDARG,
         StateError::Malformed(_) => E_INVALIDARG,
         StateError::NoApic => ERROR_HV_OPERATION_DENIED,
+        StateError::NoSynic => ERROR_HV_FEATURE_UNAVAILABLE,
     }
     InterruptError {
         InterruptError::NoApic(_) => ERROR_HV_OPERATION_DENIED,
@@ -198,6 +199,7 @@ codes! {
 fn engine_code(error: &EngineCreateError) -> HRESULT {
     match error {
         EngineCreateError::NotAvailable { .. } => WHV_E_UNSUPPORTED_PROCESSOR_CONFIG,
+        EngineCreateError::Unmet { .. } => WHV_E_INVALID_PARTITION_CONFIG,
         EngineCreateError::OutOfMemory { .. } => E_OUTOFMEMORY,
         EngineCreateError::BadIndex { .. } => E_INVALIDARG,
         _ => E_UNEXPECTED,

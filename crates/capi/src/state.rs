@@ -119,6 +119,9 @@ exports! {
         match category {
             Category::Apic => answer(buffer, written, &packed_page(processor.apic_packed()?)),
             Category::Xsave => answer(buffer, written, &processor.xsave_state()?),
+            Category::Messages => answer(buffer, written, &processor.synic_messages()?[..]),
+            Category::Events => answer(buffer, written, &processor.synic_events()?[..]),
+            Category::Timers => answer(buffer, written, &processor.synic_timers()?),
             Category::Absent(what) => Err(absent(what)),
         }
     }
@@ -145,6 +148,18 @@ exports! {
                 exact(buffer, processor.xsave_size()?)?;
                 Ok(processor.set_xsave_state(&buffer.bytes())?)
             }
+            Category::Messages => {
+                processor.synic_messages()?;
+                Ok(processor.set_synic_messages(&block(buffer)?)?)
+            }
+            Category::Events => {
+                processor.synic_events()?;
+                Ok(processor.set_synic_events(&block(buffer)?)?)
+            }
+            Category::Timers => {
+                processor.synic_timers()?;
+                Ok(processor.set_synic_timers(&block(buffer)?)?)
+            }
             Category::Absent(what) => Err(absent(what)),
         }
     }
@@ -154,6 +169,9 @@ exports! {
 enum Category {
     Apic,
     Xsave,
+    Messages,
+    Events,
+    Timers,
     Absent(&'static str),
 }
 
@@ -162,9 +180,9 @@ impl Category {
         match kind {
             WHvVirtualProcessorStateTypeInterruptControllerState2 => Ok(Self::Apic),
             WHvVirtualProcessorStateTypeXsaveState => Ok(Self::Xsave),
-            WHvVirtualProcessorStateTypeSynicMessagePage
-            | WHvVirtualProcessorStateTypeSynicEventFlagPage
-            | WHvVirtualProcessorStateTypeSynicTimerState => Ok(Self::Absent("a SynIC")),
+            WHvVirtualProcessorStateTypeSynicMessagePage => Ok(Self::Messages),
+            WHvVirtualProcessorStateTypeSynicEventFlagPage => Ok(Self::Events),
+            WHvVirtualProcessorStateTypeSynicTimerState => Ok(Self::Timers),
             WHvVirtualProcessorStateTypeNestedState => Ok(Self::Absent("nested virtualization")),
             other => Err(Failure::invalid(format!("state type {:#x} is not known", other.0))),
         }
@@ -193,6 +211,16 @@ fn padded(buffer: Input<c_void>, size: usize) -> Vec<u8> {
     let mut image: Vec<u8> = buffer.elements::<u8>().iter().take(size).collect();
     image.resize(size, 0);
     image
+}
+
+/// A block of exactly its size.
+fn block<const SIZE: usize>(buffer: Input<c_void>) -> Outcome<[u8; SIZE]> {
+    exact(buffer, SIZE)?;
+    let mut block = [0; SIZE];
+    for (place, byte) in block.iter_mut().zip(buffer.elements::<u8>().iter()) {
+        *place = byte;
+    }
+    Ok(block)
 }
 
 fn exact(buffer: Input<c_void>, size: usize) -> Outcome {

@@ -15,6 +15,7 @@ impl SoftVp {
 impl ApicState for SoftVp {
     fn page(&mut self) -> Box<[u8; 4096]> {
         self.attend(|vp| {
+            vp.env().settle_eoi(true);
             let now = vp.apic_time();
             Box::new(vp.vp.apic().map_or([0; 4096], |apic| apic.page(now)))
         })
@@ -31,6 +32,7 @@ impl ApicState for SoftVp {
 
     fn packed(&mut self) -> [u32; 44] {
         self.attend(|vp| {
+            vp.env().settle_eoi(true);
             let now = vp.apic_time();
             vp.vp.apic().map_or([0; 44], |apic| apic.packed(now))
         })

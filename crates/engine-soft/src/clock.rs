@@ -65,7 +65,7 @@ impl Clock {
     }
 
     /// Time of a count of instructions, without the offset.
-    fn time_of(&self, retired: u64) -> u64 {
+    pub(crate) fn time_of(&self, retired: u64) -> u64 {
         (u128::from(retired) * 1000 / u128::from(self.rate())) as u64
     }
 
@@ -137,7 +137,17 @@ impl Clock {
 
     /// Sets the reference time.
     pub(crate) fn set_reference(&self, ns: u64) {
-        self.reference_offset.store(ns.wrapping_sub(self.now()), Ordering::SeqCst);
+        self.set_reference_at(self.now(), ns);
+    }
+
+    /// Makes the reference time `reference_ns` at a moment of guest time.
+    pub(crate) fn set_reference_at(&self, ns: u64, reference_ns: u64) {
+        self.reference_offset.store(reference_ns.wrapping_sub(ns), Ordering::SeqCst);
+    }
+
+    /// What is added to guest time to get reference time; changes whenever the reference time is set.
+    pub(crate) fn reference_offset(&self) -> u64 {
+        self.reference_offset.load(Ordering::SeqCst)
     }
 
     pub(crate) fn freeze(&self) {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use openwhp_engine::ExitReason;
 use openwhp_engine::InterceptCounter;
 use openwhp_engine::VpCounters;
+use openwhp_hyperv::hypercall;
 
 /// One counter that only its processor's thread adds to.
 #[derive(Debug, Default)]
@@ -48,6 +49,11 @@ pub(crate) struct Counters {
     pub(crate) apic_tpr: Counter,
     pub(crate) sent_ipis: Counter,
     pub(crate) self_ipis: Counter,
+    spin_wait_calls: Counter,
+    synthetic_interrupt_calls: Counter,
+    virtual_interrupt_calls: Counter,
+    virtual_mmu_calls: Counter,
+    other_calls: Counter,
 }
 
 impl Counters {
@@ -64,6 +70,18 @@ impl Counters {
             ExitReason::Exception(exception) if exception.vector == 14 => &self.page_fault_exits,
             ExitReason::Canceled | ExitReason::Alarm | ExitReason::None => return,
             _ => &self.other,
+        };
+        counter.add(1);
+    }
+
+    /// Counts a hypercall that the engine answered.
+    pub(crate) fn hypercall(&self, code: u16) {
+        let counter = match hypercall::class(code) {
+            hypercall::Class::LongSpinWait => &self.spin_wait_calls,
+            hypercall::Class::SyntheticInterrupt => &self.synthetic_interrupt_calls,
+            hypercall::Class::VirtualInterrupt => &self.virtual_interrupt_calls,
+            hypercall::Class::VirtualMmu => &self.virtual_mmu_calls,
+            hypercall::Class::Other => &self.other_calls,
         };
         counter.add(1);
     }
@@ -98,6 +116,11 @@ impl Counters {
             apic_tpr_accesses: self.apic_tpr.get(),
             apic_sent_ipis: self.sent_ipis.get(),
             apic_self_ipis: self.self_ipis.get(),
+            long_spin_wait_hypercalls: self.spin_wait_calls.get(),
+            synthetic_interrupt_hypercalls: self.synthetic_interrupt_calls.get(),
+            virtual_interrupt_hypercalls: self.virtual_interrupt_calls.get(),
+            virtual_mmu_hypercalls: self.virtual_mmu_calls.get(),
+            other_hypercalls: self.other_calls.get(),
             ..VpCounters::default()
         }
     }

@@ -4,6 +4,8 @@ use openwhp_apic::Mode;
 use openwhp_engine::ApicMode;
 use openwhp_engine::CpuidOutput;
 use openwhp_engine::PartitionConfig;
+use openwhp_hyperv::Features;
+use openwhp_hyperv::cpuid::Limits;
 use openwhp_x86::CpuModel;
 use openwhp_x86::model::ApicKind;
 use openwhp_x86::model::CpuidOverride;
@@ -25,6 +27,7 @@ pub(crate) fn model_for(config: &PartitionConfig, index: u32) -> CpuModel {
         ApicMode::XApic => ApicKind::XApic,
         ApicMode::X2Apic => ApicKind::X2Apic,
     };
+    model.overrides.extend(hypervisor_leaves(config));
     for result in &config.cpuid_results {
         let output = words(result.output);
         model.overrides.push(CpuidOverride { function: result.function, index: None, output, mask: [!0; 4] });
@@ -40,6 +43,33 @@ pub(crate) fn model_for(config: &PartitionConfig, index: u32) -> CpuModel {
         }
     }
     model
+}
+
+/// What synthetic features show.
+fn hypervisor_leaves(config: &PartitionConfig) -> Vec<CpuidOverride> {
+    use openwhp_hyperv::cpuid::FIRST;
+    use openwhp_hyperv::cpuid::HIGHEST;
+    use openwhp_hyperv::cpuid::PRESENT_BIT;
+    let features = Features::from_bits_truncate(config.synthetic_features);
+    if !features.contains(Features::HYPERVISOR_PRESENT) {
+        return Vec::new();
+    }
+    let present = [0, 0, PRESENT_BIT, 0];
+    let mut leaves = vec![CpuidOverride { function: 1, index: None, output: present, mask: present }];
+    leaves.extend((FIRST..=HIGHEST).map(|function| CpuidOverride {
+        function,
+        index: None,
+        output: hypervisor_leaf(config, function),
+        mask: [!0; 4],
+    }));
+    leaves
+}
+
+/// One leaf of the hypervisor's range.
+pub(crate) fn hypervisor_leaf(config: &PartitionConfig, function: u32) -> [u32; 4] {
+    let features = Features::from_bits_truncate(config.synthetic_features);
+    let limits = Limits { processors: config.processor_count, physical_bits: config.physical_address_width };
+    openwhp_hyperv::cpuid::leaf(features, limits, function)
 }
 
 fn words(output: CpuidOutput) -> [u32; 4] {

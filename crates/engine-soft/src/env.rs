@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use openwhp_apic::Deadline;
 use openwhp_apic::Effect as ApicEffect;
@@ -19,6 +20,7 @@ use openwhp_engine::MsrActionEntry;
 use openwhp_engine::MsrExitBitmap;
 use openwhp_engine::PAGE_SIZE;
 use openwhp_engine::UnimplementedMsrAction;
+use openwhp_hyperv::Msr;
 use openwhp_x86::CpuModel;
 use openwhp_x86::env::Effect;
 use openwhp_x86::env::Env;
@@ -90,8 +92,6 @@ pub(crate) struct VpEnv {
     pub(crate) plain_apic_base: u64,
     /// Guest time of the client's alarm, in nanoseconds.
     pub(crate) alarm: Option<u64>,
-    /// Guest time at which a limited processor's turn ends.
-    pub(crate) slice_end: Option<u64>,
     /// What the timer thread (or the instruction limit) was last set to.
     armed: Option<u64>,
     /// Set when `armed` changed and the run loop has to compute a new instruction limit.
@@ -102,6 +102,14 @@ pub(crate) struct VpEnv {
     pub(crate) icount: u64,
     /// An external interrupt of the client, waiting to be deliverable.
     pub(crate) ext_int: Option<u8>,
+    /// The guest read its idle register: it parks at the next boundary.
+    pub(crate) wants_idle: bool,
+    /// The run loop has something to look at at the next boundary.
+    pub(crate) wants_look: bool,
+    /// The reference time's offset when deadlines were last computed at the start of a run.
+    pub(crate) reference_offset: u64,
+    /// The processor is parked: only what wakes it counts as a deadline.
+    pub(crate) is_asleep: bool,
     /// Overlays that the guest moved; the run loop moves them before the next instruction.
     overlay_changes: Vec<OverlayChange>,
     random: Random,
@@ -130,12 +138,15 @@ impl VpEnv {
             apic_page: None,
             plain_apic_base: 0,
             alarm: None,
-            slice_end: None,
             armed: None,
             has_new_limit: false,
             retired_base: 0,
             icount: 0,
             ext_int: None,
+            wants_idle: false,
+            wants_look: false,
+            reference_offset: 0,
+            is_asleep: false,
             overlay_changes: Vec::new(),
             random,
             shared,
@@ -150,21 +161,23 @@ impl VpEnv {
         // The TSC starts at 0 whatever guest time is now.
         let now = self.shared.clock.now();
         let ticks = self.shared.tsc_rate.ticks_at(now);
-        self.tsc_offset = ticks.wrapping_neg();
+        self.set_tsc_offset(ticks.wrapping_neg());
         self.tsc_adjust = 0;
         self.idle_ns = 0;
         self.active_base = ticks;
         self.plain_apic_base = if self.vp.index == 0 { 0xFEE0_0900 } else { 0xFEE0_0800 };
         self.alarm = None;
         self.ext_int = None;
+        self.wants_idle = false;
+        self.take_overlays_away();
         self.refresh_apic_page();
         self.rearm();
     }
 
     // Memory.
 
-    /// Takes requests about memory; the processor must flush what the result says.
-    pub(crate) fn take_memory_requests(&mut self) -> (bool, bool, bool) {
+    /// Takes requests; the processor must do what the result says before it touches guest memory again.
+    pub(crate) fn take_memory_requests(&mut self) -> u32 {
         let epoch = self.shared.epoch();
         let requests = self.vp.take_requests();
         let flush_map = requests & request::FLUSH_MAP != 0;
@@ -174,12 +187,10 @@ impl VpEnv {
         }
         self.vp.acknowledge(epoch);
         self.shared.moved();
-        let has_startup = requests & request::STARTUP != 0;
-        (flush_map, requests & request::FLUSH_WRITES != 0, has_startup)
+        requests
     }
 
     /// Has `overlay` put in front of a guest page (by page number), or taken away, before the next instruction.
-    #[cfg_attr(not(test), expect(dead_code, reason = "asked for by the hypervisor interface"))]
     pub(crate) fn lay_overlay(&mut self, overlay: &Arc<OverlayPage>, page: Option<u64>) {
         self.overlay_changes.push((overlay.clone(), page));
         self.vp.nudge();
@@ -190,8 +201,21 @@ impl VpEnv {
         std::mem::take(&mut self.overlay_changes)
     }
 
+    /// Has the pages of this processor's synthetic registers taken away.
+    fn take_overlays_away(&mut self) {
+        let vp = self.vp.clone();
+        for page in vp.hv.iter().flat_map(|hv| hv.pages()) {
+            self.lay_overlay(page, None);
+        }
+    }
+
     pub(crate) fn has_overlay_changes(&self) -> bool {
         !self.overlay_changes.is_empty()
+    }
+
+    /// The map in use.
+    pub(crate) fn map(&self) -> &GpaMap {
+        &self.map
     }
 
     /// Finds out where the local APIC's register page is; to be called whenever its base may have changed.
@@ -226,9 +250,16 @@ impl VpEnv {
     /// Makes the TSC read `value` now. Deadlines move with it.
     pub(crate) fn write_tsc(&mut self, icount: u64, value: u64) {
         let delta = value.wrapping_sub(self.tsc_at(self.ns(icount)));
-        self.tsc_offset = self.tsc_offset.wrapping_add(delta);
         self.tsc_adjust = self.tsc_adjust.wrapping_add(delta);
+        self.set_tsc_offset(self.tsc_offset.wrapping_add(delta));
         self.rearm();
+    }
+
+    /// Changes the relation of TSC and guest time.
+    pub(crate) fn set_tsc_offset(&mut self, offset: u64) {
+        self.tsc_offset = offset;
+        self.vp.tsc_offset.store(offset, Ordering::SeqCst);
+        self.shared.refresh_reference(false);
     }
 
     /// Lets the timer catch up with guest time, and arms the next deadline.
@@ -241,6 +272,7 @@ impl VpEnv {
         if let Some(mut apic) = self.vp.apic() {
             let _ = apic.advance(now);
         }
+        self.advance_timers(icount);
         self.armed = None;
         self.rearm();
     }
@@ -258,9 +290,10 @@ impl VpEnv {
         }
     }
 
-    /// Guest time of whatever comes first: timer or alarm.
+    /// Guest time of whatever comes first: timers or alarm.
     pub(crate) fn deadline(&self) -> Option<u64> {
-        [self.apic_deadline(), self.alarm, self.slice_end].into_iter().flatten().min()
+        let all = [self.apic_deadline(), self.synthetic_deadline(), self.alarm];
+        all.into_iter().flatten().min()
     }
 
     /// Tells the timer thread, or the run loop, about a changed deadline.
@@ -285,7 +318,7 @@ impl VpEnv {
     // Local APIC.
 
     /// Acts on what a register write asks for. The local APIC is not locked.
-    fn apic_effect(&mut self, effect: ApicEffect, now: GuestTime) -> Effect<()> {
+    pub(crate) fn apic_effect(&mut self, effect: ApicEffect, now: GuestTime) -> Effect<()> {
         let exits = self.exits.extended;
         self.vp.nudge();
         self.rearm();
@@ -347,7 +380,10 @@ impl VpEnv {
         let result = apic.msr_write(index, value, now);
         drop(apic);
         match Register::at_msr(index) {
-            Some(openwhp_apic::register::EOI) => self.vp.counters.apic_eoi.add(1),
+            Some(openwhp_apic::register::EOI) => {
+                self.vp.counters.apic_eoi.add(1);
+                self.ended_interrupt(icount);
+            }
             Some(openwhp_apic::register::TPR) => self.vp.counters.apic_tpr.add(1),
             Some(openwhp_apic::register::SELF_IPI) => self.vp.counters.self_ipis.add(1),
             _ => {}
@@ -488,24 +524,31 @@ impl Env for VpEnv {
 
     fn poll(&mut self) -> PollResult {
         self.shared.yield_to_exclusive(&self.vp);
-        let (flush_map, flush_writes, has_startup) = self.take_memory_requests();
-        if has_startup {
-            // The run loop takes it at this boundary.
-            self.vp.post(request::STARTUP);
+        let requests = self.take_memory_requests();
+        let for_run_loop = requests & request::BY_RUN_LOOP;
+        if for_run_loop != 0 {
+            // It takes them at this boundary.
+            self.vp.post(for_run_loop);
         }
         if !self.shared.clock.is_deterministic() {
             self.service_time(self.icount);
         }
-        let must_stop = has_startup
+        let must_stop = for_run_loop != 0
             || self.has_new_limit
-            || self.slice_end.is_some_and(|end| self.ns(self.icount) >= end)
+            || self.wants_idle
+            || self.wants_look
             || !self.overlay_changes.is_empty()
             || self.vp.is_canceled()
             || self.is_alarm_due(self.icount) && !self.shared.clock.is_deterministic();
-        PollResult { poll: if must_stop { Poll::Stop } else { Poll::Continue }, flush_map, flush_writes }
+        PollResult {
+            poll: if must_stop { Poll::Stop } else { Poll::Continue },
+            flush_map: requests & request::FLUSH_MAP != 0,
+            flush_writes: requests & request::FLUSH_WRITES != 0,
+        }
     }
 
     fn lines(&mut self) -> Lines {
+        self.settle_eoi(false);
         let (nmi, pending) =
             self.vp.apic().map_or((false, None), |apic| (apic.is_nmi_pending(), apic.pending()));
         Lines { nmi, interrupt: self.ext_int.or(pending) }
@@ -514,8 +557,8 @@ impl Env for VpEnv {
     fn acknowledge(&mut self, vector: u8) {
         if self.ext_int == Some(vector) {
             self.ext_int = None;
-        } else if let Some(mut apic) = self.vp.apic() {
-            let _ = apic.acknowledge();
+        } else {
+            self.take_interrupt(vector);
         }
     }
 
@@ -560,6 +603,9 @@ impl Env for VpEnv {
             Some(mut apic) => apic.mmio_write(offset as u16, value, now),
             None => return Effect::Done(()),
         };
+        if offset == 0xB0 {
+            self.ended_interrupt(icount);
+        }
         self.apic_effect(effect, now)
     }
 
@@ -592,6 +638,7 @@ impl Env for VpEnv {
             msr::X2APIC_FIRST..=msr::X2APIC_LAST if self.shared.config.apic_mode == ApicMode::X2Apic => {
                 self.read_x2apic(index, icount)
             }
+            Msr::FIRST..=Msr::LAST => return self.read_synthetic(index, icount),
             _ => return None,
         })
     }
@@ -607,8 +654,8 @@ impl Env for VpEnv {
             }
             msr::TSC_ADJUST if self.has_tsc_adjust => {
                 let delta = value.wrapping_sub(self.tsc_adjust);
-                self.tsc_offset = self.tsc_offset.wrapping_add(delta);
                 self.tsc_adjust = value;
+                self.set_tsc_offset(self.tsc_offset.wrapping_add(delta));
                 self.rearm();
                 Effect::Done(())
             }
@@ -625,6 +672,7 @@ impl Env for VpEnv {
             msr::X2APIC_FIRST..=msr::X2APIC_LAST if self.shared.config.apic_mode == ApicMode::X2Apic => {
                 self.write_x2apic(index, value, icount)
             }
+            Msr::FIRST..=Msr::LAST => return self.write_synthetic(index, value, icount),
             _ => return None,
         })
     }

@@ -130,7 +130,8 @@ impl Shared {
     }
 }
 
-fn receive(vp: &VpShared, message: Message) {
+/// Hands a message to a processor.
+pub(crate) fn receive(vp: &VpShared, message: Message) {
     let received = vp.apic().map(|mut apic| apic.receive(message));
     act(vp, received);
 }

@@ -16,13 +16,12 @@
 //! | `hypercall` | who answers hypercalls |
 //! | `clock`, `timers` | guest time and deadlines |
 //! | `interrupts` | routing between local APICs |
-//! | `placement`, `limiter` | what the host's scheduler is asked for, and the limit it need not be |
 //! | `features`, `cpuid` | what the processor offers |
+//! | `hv`, `hypercall` | the hypervisor's interface for guests |
 
 mod apic_state;
 mod bus;
 mod clock;
-#[cfg_attr(not(test), expect(dead_code, reason = "signalled by hypercalls"))]
 mod connections;
 mod counters;
 mod cpuid;
@@ -34,15 +33,13 @@ mod extended;
 mod fault;
 mod features;
 mod guest;
+mod hv;
 mod hypercall;
 mod interrupts;
-mod limiter;
 mod map;
 mod notifications;
-#[cfg_attr(not(test), expect(dead_code, reason = "laid by the hypervisor interface"))]
 mod overlay;
 mod partition;
-mod placement;
 mod random;
 mod registers;
 mod remote;
@@ -66,9 +63,11 @@ use openwhp_engine::MsrExitBitmap;
 use openwhp_engine::PartitionConfig;
 use openwhp_engine::PopulateFlags;
 use openwhp_engine::ProcessorVendor;
+use openwhp_hyperv::Features;
 use openwhp_x86::CpuModel;
 use openwhp_x86::model::Vendor;
 
+use crate::hv::HvPartition;
 use crate::partition::SoftPartition;
 
 /// Rate of the TSC: a tick a nanosecond keeps every conversion exact.
@@ -104,10 +103,9 @@ impl SoftEngine {
             | CapabilityFeatures::DIRTY_PAGE_TRACKING
             | CapabilityFeatures::SPECULATION_CONTROL
             | CapabilityFeatures::APIC_REMOTE_READ
+            | CapabilityFeatures::IDLE_SUSPEND
             | CapabilityFeatures::VP_HOT_ADD_REMOVE;
-        capabilities.extended_vm_exits = ExtendedVmExits::all()
-            - ExtendedVmExits::UNKNOWN_SYNIC_CONNECTION
-            - ExtendedVmExits::RETARGET_UNKNOWN_VPCI_DEVICE;
+        capabilities.extended_vm_exits = ExtendedVmExits::all();
         capabilities.exception_exit_bitmap = EXCEPTIONS;
         capabilities.msr_exit_bitmap = MsrExitBitmap::all();
         capabilities.populate_flags = PopulateFlags::all();
@@ -118,14 +116,13 @@ impl SoftEngine {
         };
         capabilities.processor_features = processor_features;
         capabilities.xsave_features = xsave_features;
+        capabilities.synthetic_features = Features::IMPLEMENTED.bits();
         capabilities.cl_flush_size = 8;
         capabilities.tsc_hz = TSC_HZ;
         capabilities.apic_hz = APIC_HZ;
         capabilities.can_scale_tsc = true;
         capabilities.physical_address_width = model.phys_bits;
         capabilities.max_processor_count = MAX_PROCESSORS;
-        capabilities.scheduler_features = placement::scheduler_features();
-        capabilities.numa_nodes = placement::nodes();
         Self { capabilities }
     }
 }
@@ -149,21 +146,18 @@ impl Engine for SoftEngine {
                 advice: "use one processor or the host's clock",
             });
         }
-        if is_deterministic && config.scheduling.cpu_cap != 0 {
-            return Err(CreateError::NotAvailable {
-                engine: "soft",
-                ability: "a processor limit with a deterministic clock",
-                advice: "real time has no part in it: leave the limit at 0",
-            });
+        let synthetic = Features::from_bits_retain(config.synthetic_features);
+        if let Some(unmet) = synthetic.unmet(config.apic_mode != ApicMode::None) {
+            return Err(CreateError::Unmet { features: unmet.features.bits(), need: unmet.need });
         }
-        if config.synthetic_features != 0 {
-            return Err(CreateError::NotAvailable {
-                engine: "soft",
-                ability: "synthetic features",
-                advice: "leave the property at 0",
-            });
-        }
+        let calls_by = if self.capabilities.vendor == ProcessorVendor::Intel {
+            openwhp_hyperv::Vendor::Intel
+        } else {
+            openwhp_hyperv::Vendor::Amd
+        };
+        let hv = HvPartition::new(config, calls_by);
+        let hv = hv.map_err(|_| CreateError::OutOfMemory { what: "the partition's synthetic pages" })?;
         debug_assert!(config.apic_mode != ApicMode::None || config.processor_count > 0);
-        Ok(Arc::new(SoftPartition::new(config.clone())))
+        Ok(Arc::new(SoftPartition::new(config.clone(), hv)))
     }
 }

@@ -108,7 +108,7 @@ mod tests {
     fn partition(processors: u32) -> SoftPartition {
         let engine = SoftEngine::new();
         let capabilities: &Capabilities = engine.capabilities();
-        let partition = SoftPartition::new(PartitionConfig::new(processors, capabilities));
+        let partition = SoftPartition::new(PartitionConfig::new(processors, capabilities), None);
         let memory = Zeroed::<AtomicU32>::in_pages(16 * WORDS).expect("memory");
         // SAFETY: the memory is leaked, and nobody else uses it.
         let range = unsafe { HostRange::new(Box::leak(Box::new(memory)).as_ptr() as usize, 16 * 4096) };
@@ -118,7 +118,7 @@ mod tests {
 
     /// A processor about to run code at 0x1000 in real mode, with DS at 0.
     fn processor(partition: &SoftPartition, index: u32) -> SoftVp {
-        let mut vp = partition.make_vp(VpIndex(index));
+        let mut vp = partition.make_vp(VpIndex(index)).expect("a processor");
         vp.cpu.s.seg[CS].base = 0;
         vp.cpu.s.seg[CS].selector = 0;
         vp.cpu.s.rip = CODE;

@@ -29,6 +29,7 @@ use openwhp_engine::PAGE_SIZE;
 use openwhp_engine::PartitionConfig;
 use openwhp_engine::PopulateFlags;
 use openwhp_engine::VpIndex;
+use openwhp_hyperv::Features;
 use openwhp_x86::Cpu;
 use openwhp_x86::CpuModel;
 
@@ -36,10 +37,10 @@ use crate::cpuid;
 use crate::env::VpEnv;
 use crate::env::msr::TSC_DEADLINE;
 use crate::guest;
-use crate::limiter::Limiter;
+use crate::hv::HvPartition;
+use crate::hv::HvVp;
 use crate::map::GpaMap;
 use crate::map::Slot;
-use crate::placement::Placement;
 use crate::remote::Remote;
 use crate::shared::Shared;
 use crate::vp::SoftVp;
@@ -54,10 +55,10 @@ pub(crate) struct SoftPartition {
 }
 
 impl SoftPartition {
-    pub(crate) fn new(config: PartitionConfig) -> Self {
+    pub(crate) fn new(config: PartitionConfig, hv: Option<HvPartition>) -> Self {
         // Later entries of the list win.
         let msr_actions = config.msr_actions.iter().map(|entry| (entry.msr, *entry)).collect();
-        Self { shared: Arc::new(Shared::new(config)), msr_actions: Arc::new(msr_actions) }
+        Self { shared: Arc::new(Shared::new(config, hv)), msr_actions: Arc::new(msr_actions) }
     }
 
     fn local_apic(&self, index: u32, model: &CpuModel) -> Option<LocalApic> {
@@ -76,9 +77,11 @@ impl SoftPartition {
     }
 
     /// Makes a processor in reset state; the index is below the partition's count.
-    pub(crate) fn make_vp(&self, index: VpIndex) -> SoftVp {
+    pub(crate) fn make_vp(&self, index: VpIndex) -> Result<SoftVp, CreateError> {
+        let hv = self.shared.hv.as_ref().map(|_| HvVp::new()).transpose();
+        let hv = hv.map_err(|_| CreateError::OutOfMemory { what: "a processor's synthetic pages" })?;
         let model = cpuid::model_for(&self.shared.config, index.0);
-        let vp = Arc::new(VpShared::new(index.0, self.local_apic(index.0, &model)));
+        let vp = Arc::new(VpShared::new(index.0, self.local_apic(index.0, &model), hv));
         let env = VpEnv::new(self.shared.clone(), vp.clone(), self.msr_actions.clone(), &model);
         let remote = Arc::new(Remote::new(vp.clone(), model.clone()));
         let cpu = Cpu::new(model, Box::new(env));
@@ -90,7 +93,8 @@ impl SoftPartition {
         let exits = self.shared.exits();
         soft.apply_exits(&exits);
         soft.power_up();
-        soft
+        self.shared.refresh_reference(false);
+        Ok(soft)
     }
 }
 
@@ -108,23 +112,23 @@ impl EnginePartition for SoftPartition {
     }
 
     fn synic(&self) -> Option<&dyn EngineSynic> {
-        None
+        if self.shared.features().contains(Features::SYNIC) { Some(self) } else { None }
     }
 
     fn time(&self) -> &dyn EngineTime {
         self
     }
 
-    fn create_vp(&self, index: VpIndex, node: Option<u16>) -> Result<Box<dyn EngineVp>, CreateError> {
+    fn create_vp(&self, index: VpIndex) -> Result<Box<dyn EngineVp>, CreateError> {
         let count = self.shared.config.processor_count;
         if index.0 >= count {
             return Err(CreateError::BadIndex { index, count });
         }
-        let mut vp = self.make_vp(index);
-        let scheduling = &self.shared.config.scheduling;
-        vp.placement = Placement::new(node.or(scheduling.numa_node), scheduling.cpu_weight);
-        vp.limiter = Limiter::new(scheduling.cpu_cap);
-        Ok(Box::new(vp))
+        Ok(Box::new(self.make_vp(index)?))
+    }
+
+    fn reset(&self) {
+        self.shared.reset_interface();
     }
 
     fn set_exit_controls(&self, controls: &ExitControls) {
@@ -300,6 +304,7 @@ impl EngineTime for SoftPartition {
 
     fn set(&self, now: GuestNs) {
         self.shared.clock.set_reference(now.0);
+        self.shared.refresh_reference(false);
     }
 
     fn freeze(&self) {

@@ -11,6 +11,7 @@ use openwhp_engine::RegisterName as Name;
 use openwhp_engine::RegisterValue;
 use openwhp_engine::SegmentRegister;
 use openwhp_engine::TableRegister;
+use openwhp_hyperv::Features;
 use openwhp_x86::state::Activity;
 use openwhp_x86::state::Segment;
 use openwhp_x86::state::Table;
@@ -19,6 +20,7 @@ use openwhp_x86::state::cr0;
 use openwhp_x86::state::rflags;
 
 use crate::events;
+use crate::hv;
 use crate::vp::SoftVp;
 
 /// Numbers of single registers, for matching.
@@ -95,6 +97,8 @@ mod n {
 
 /// MTRR capabilities: 8 variable ranges, fixed ranges, write combining.
 const MTRR_CAP_VALUE: u64 = 0x508;
+/// Sources in the register of deliverability notifications.
+const SINT_NOTIFICATIONS: u64 = 0xFFFF << 48;
 /// DR6 bits that read one.
 const DR6_ONES: u64 = 0xFFFF_0FF0;
 /// The single-step bit of DR6, and its place in the pending debug register.
@@ -188,6 +192,7 @@ impl SoftVp {
         }
         match name.0 {
             n::APIC_FIRST..=n::APIC_LAST => self.get_apic(name),
+            number if hv::registers::is_synthetic(number) => self.get_synthetic(name),
             n::NESTED_STATE => Ok(RegisterValue::default()),
             _ => self.get_extended(name).ok_or(absent(name)),
         }
@@ -293,7 +298,8 @@ impl SoftVp {
             n::NOTIFICATIONS => {
                 let interrupt =
                     events.want_interrupt_window.map_or(0, |priority| 2 | u64::from(priority) << 2);
-                (u64::from(events.want_nmi_window) | interrupt).into()
+                let sints = self.vp.hv.as_ref().map_or(0, |hv| u64::from(hv.wanted()) << 48);
+                (u64::from(events.want_nmi_window) | interrupt | sints).into()
             }
             n::ACTIVITY => {
                 let bits = match self.cpu.s.activity {
@@ -369,6 +375,7 @@ impl SoftVp {
     fn check_register(&mut self, name: Name, value: RegisterValue) -> Result<(), RegisterError> {
         let invalid = Err(RegisterError::InvalidValue { name, value });
         let low = value.low();
+        let has_synic = self.shared.features().contains(Features::SYNIC);
         let is_same = |vp: &mut Self| vp.get_register(name).is_ok_and(|old| old.low() == low);
         match name.0 {
             n::CR8 if low > 15 => invalid,
@@ -384,13 +391,15 @@ impl SoftVp {
                 _ => Ok(()),
             },
             n::APIC_FIRST..=n::APIC_LAST => self.check_apic(name, value),
+            number if hv::registers::is_synthetic(number) => self.check_synthetic(name, value),
             n::PENDING_INTERRUPTION if events::decode_interruption(low).is_err() => invalid,
             n::INTERRUPT_STATE if low >> 2 != 0 => invalid,
             n::PENDING_EVENT if low & 1 != 0 && events::decode_pending_event(value.0).is_none() => invalid,
             n::PENDING_EVENT1 | n::PENDING_EVENT2 | n::PENDING_EVENT3 | n::NESTED_STATE if value.0 != 0 => {
                 invalid
             }
-            n::NOTIFICATIONS if low >> 6 != 0 => invalid,
+            n::NOTIFICATIONS if low & SINT_NOTIFICATIONS != 0 && !has_synic => invalid,
+            n::NOTIFICATIONS if (low & !SINT_NOTIFICATIONS) >> 6 != 0 => invalid,
             n::NOTIFICATIONS if low & 2 != 0 && low & 0x3C != 0 && self.vp.apic.is_some() => invalid,
             n::ACTIVITY if self.shared.config.apic_mode == ApicMode::None => {
                 Err(RegisterError::AccessDenied(name))
@@ -457,6 +466,9 @@ impl SoftVp {
         self.set_msr(number, value.low(), touched);
         self.set_event(number, value, touched);
         touched.mode |= self.set_extended(name, value);
+        if hv::registers::is_synthetic(number) {
+            self.set_synthetic(name, value.low());
+        }
         if (n::APIC_FIRST..=n::APIC_LAST).contains(&number) {
             let icount = self.cpu.s.icount;
             let now = self.env().guest_time(icount);
@@ -572,12 +584,13 @@ impl SoftVp {
             }
             n::TSC => {
                 let env = self.env();
-                env.tsc_offset = low.wrapping_sub(env.tsc_at(env.ns(icount)).wrapping_sub(env.tsc_offset));
+                let elapsed = env.tsc_at(env.ns(icount)).wrapping_sub(env.tsc_offset);
+                env.set_tsc_offset(low.wrapping_sub(elapsed));
                 env.rearm();
             }
             n::TSC_VIRTUAL_OFFSET => {
                 let env = self.env();
-                env.tsc_offset = low;
+                env.set_tsc_offset(low);
                 env.rearm();
             }
             n::TSC_ADJUST => self.env().tsc_adjust = low,
@@ -629,6 +642,9 @@ impl SoftVp {
                 let events = &mut self.cpu.s.events;
                 events.want_nmi_window = low & 1 != 0;
                 events.want_interrupt_window = (low & 2 != 0).then_some(((low >> 2) & 15) as u8);
+                if let Some(hv) = &self.vp.hv {
+                    hv.set_wanted((low >> 48) as u16);
+                }
             }
             n::ACTIVITY => {
                 self.is_idle = low & 4 != 0;

@@ -41,6 +41,9 @@ impl VpRemote for Remote {
     }
 
     fn counters(&self) -> VpCounters {
-        self.vp.counters.snapshot()
+        let mut counters = self.vp.counters.snapshot();
+        counters.synthetic_interrupts =
+            self.vp.hv.as_ref().map_or(0, |hv| hv.interrupts.load(Ordering::Relaxed));
+        counters
     }
 }

@@ -20,6 +20,7 @@ use openwhp_engine::PartitionConfig;
 
 use crate::clock::Clock;
 use crate::connections::Connections;
+use crate::hv::HvPartition;
 use crate::map::GpaMap;
 use crate::overlay::OverlayPage;
 use crate::timers::Timers;
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) apic_rate: Frequency,
     /// What a guest signals by number.
     pub(crate) connections: Connections,
+    /// The hypervisor's interface, if the partition has one.
+    pub(crate) hv: Option<HvPartition>,
     map: RwLock<Arc<GpaMap>>,
     /// Held over every change of the map, with the wait for the processors.
     pub(crate) change: Mutex<()>,
@@ -60,7 +63,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: PartitionConfig) -> Self {
+    pub(crate) fn new(config: PartitionConfig, hv: Option<HvPartition>) -> Self {
         let clock = Arc::new(Clock::new(config.clock));
         let count = config.processor_count as usize;
         Self {
@@ -69,6 +72,7 @@ impl Shared {
             tsc_rate: Frequency::from_hz(config.tsc_hz),
             apic_rate: Frequency::from_hz(config.apic_hz),
             connections: Connections::default(),
+            hv,
             map: RwLock::default(),
             change: Mutex::new(()),
             vps: RwLock::new(vec![None; count]),
@@ -99,6 +103,12 @@ impl Shared {
         if let Some(place) = vps.get_mut(index as usize) {
             *place = None;
         }
+    }
+
+    /// The processor of an index.
+    pub(crate) fn vp(&self, index: u32) -> Option<Arc<VpShared>> {
+        let vps = self.vps.read().unwrap_or_else(PoisonError::into_inner);
+        vps.get(index as usize)?.clone()
     }
 
     /// Calls `visit` for every processor, in ascending order of index.
@@ -137,6 +147,7 @@ impl Shared {
     pub(crate) fn thaw(&self) {
         if self.clock.thaw() {
             self.timers.wake();
+            self.refresh_reference(true);
         }
     }
 
@@ -172,17 +183,22 @@ impl Shared {
     /// Posts `requests` to all processors but `me` and waits until each has honoured them or will do so before it next
     /// touches guest memory.
     pub(crate) fn gather(&self, me: Option<&VpShared>, requests: u32) {
-        let others = self.others(me.map(|vp| vp.index));
-        for vp in &others {
+        self.ask(&self.others(me.map(|vp| vp.index)), requests);
+    }
+
+    /// As [`Shared::gather`] with some processors, among whom the caller is not.
+    pub(crate) fn ask(&self, others: &[Arc<VpShared>], requests: u32) {
+        for vp in others {
             vp.post(requests);
         }
         let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
-        for vp in &others {
+        for vp in others {
             if vp.place() != Place::Outside {
                 vp.nudge();
             }
         }
-        let is_map_change = requests & request::FLUSH_MAP != 0;
+        // Code pages and write rights concern only what comes after the next boundary.
+        let is_map_change = requests & (request::FLUSH_MAP | request::FLUSH_TLB) != 0;
         self.wait_until(|| {
             others.iter().all(|vp| match vp.place() {
                 Place::Outside | Place::Parked => true,

@@ -21,9 +21,11 @@ use openwhp_engine::RegisterError;
 use openwhp_engine::RegisterName;
 use openwhp_engine::RegisterValue;
 use openwhp_engine::StateError;
+use openwhp_engine::SynicState;
 use openwhp_engine::TranslateFlags;
 use openwhp_engine::Translation;
 use openwhp_engine::VpRemote;
+use openwhp_hyperv::Features;
 use openwhp_x86::Cpu;
 use openwhp_x86::CpuExit;
 use openwhp_x86::state::Activity;
@@ -35,13 +37,11 @@ use crate::clock::coarse_ns;
 use crate::env::VpEnv;
 use crate::events;
 use crate::hypercall;
-use crate::limiter::Limiter;
-use crate::limiter::Turn;
-use crate::placement::Placement;
 use crate::remote::Remote;
 use crate::shared::Shared;
 use crate::vp_shared::Place;
 use crate::vp_shared::VpShared;
+use crate::vp_shared::request;
 use crate::xsave;
 
 /// A processor.
@@ -62,12 +62,6 @@ pub(crate) struct SoftVp {
     pub(crate) is_idle: bool,
     /// Length of the instruction behind the last exit.
     pub(crate) exit_length: u8,
-    /// Where and how eagerly its thread runs.
-    pub(crate) placement: Placement,
-    /// How much of a host processor it may use.
-    pub(crate) limiter: Option<Limiter>,
-    /// Time spent resting for the limit, in nanoseconds.
-    rest_ns: u64,
     /// It has run since creation or the last reset.
     pub(crate) has_run: bool,
 }
@@ -85,9 +79,6 @@ impl SoftVp {
             is_ext_int_started: false,
             is_idle: false,
             exit_length: 0,
-            placement: Placement::default(),
-            limiter: None,
-            rest_ns: 0,
             has_run: false,
         }
     }
@@ -120,14 +111,23 @@ impl SoftVp {
 
     /// Honours requests of others at a boundary.
     pub(crate) fn take_requests(&mut self) {
-        let (flush_map, flush_writes, has_startup) = self.env().take_memory_requests();
-        if flush_map {
+        let requests = self.env().take_memory_requests();
+        if requests == 0 {
+            return;
+        }
+        if requests & request::FLUSH_MAP != 0 {
             self.cpu.flush_map();
         }
-        if flush_writes {
+        if requests & request::FLUSH_WRITES != 0 {
             self.cpu.flush_writes();
         }
-        if has_startup {
+        if requests & request::FLUSH_TLB != 0 {
+            self.take_flush();
+        }
+        if requests & request::SET_TSC != 0 {
+            self.take_ordered_tsc();
+        }
+        if requests & request::STARTUP != 0 {
             self.take_startup();
         }
     }
@@ -135,6 +135,7 @@ impl SoftVp {
     /// Shows others what they may ask for at any time.
     fn publish(&mut self) {
         use std::sync::atomic::Ordering;
+        self.env().settle_eoi(false);
         self.vp.cr4.store(self.cpu.s.cr4, Ordering::Relaxed);
         self.vp.xcr0.store(self.cpu.s.xcr0, Ordering::Relaxed);
         let counters = &self.vp.counters;
@@ -219,6 +220,7 @@ impl SoftVp {
                 self.cpu.flush_map();
             }
         }
+        self.env().follow_reference();
         if self.shared.clock.is_deterministic() {
             let icount = self.cpu.s.icount;
             let retired = self.shared.clock.retired();
@@ -259,9 +261,6 @@ impl SoftVp {
                 *reason = exit;
                 return Ok(());
             }
-            if self.limiter.is_some() && self.must_rest() {
-                continue;
-            }
             if !is_checked {
                 is_checked = true;
                 if self.is_unchecked && !self.cpu.check_state() {
@@ -274,10 +273,15 @@ impl SoftVp {
                     return Ok(());
                 }
             }
+            if let Some(sints) = self.take_deliverable_sints() {
+                *reason = ExitReason::SynicSintDeliverable(sints);
+                return Ok(());
+            }
             if self.cpu.s.activity == Activity::WaitForSipi {
                 self.park();
                 continue;
             }
+            self.take_idle();
             let is_event_left = self.set_limit();
             self.is_injection_new = false;
             let exit = self.cpu.run();
@@ -311,43 +315,6 @@ impl SoftVp {
                     return Ok(());
                 }
             }
-        }
-    }
-
-    /// Starts a turn of a limited processor, or rests. True if it rested and has to look around again.
-    fn must_rest(&mut self) -> bool {
-        let Some(limiter) = &mut self.limiter else { return false };
-        let icount = self.cpu.s.icount;
-        match limiter.decide() {
-            Turn::Run(time) => {
-                let env = self.env();
-                let end = env.ns(icount).saturating_add(time.as_nanos() as u64);
-                env.slice_end = Some(end);
-                env.rearm();
-                false
-            }
-            Turn::Rest(time) => {
-                self.end_turn();
-                self.publish();
-                self.vp.clear_nudge();
-                if !self.vp.is_canceled() && !self.vp.has_request(u32::MAX) {
-                    let start = Instant::now();
-                    self.vp.park(Some(time));
-                    self.rest_ns += u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    self.shared.enter_running(&self.vp, Place::Parked);
-                }
-                // What others wanted meanwhile is looked at.
-                self.vp.nudge();
-                true
-            }
-        }
-    }
-
-    /// Takes the end of the turn from the deadlines.
-    fn end_turn(&mut self) {
-        let env = self.env();
-        if env.slice_end.take().is_some() {
-            env.rearm();
         }
     }
 
@@ -452,9 +419,14 @@ impl SoftVp {
 
     /// Waits for a kick or the next deadline.
     fn park(&mut self) {
-        let icount = self.cpu.s.icount;
-        self.end_turn();
         self.publish();
+        self.env().set_asleep(true);
+        self.wait();
+        self.env().set_asleep(false);
+    }
+
+    fn wait(&mut self) {
+        let icount = self.cpu.s.icount;
         if self.shared.clock.is_deterministic() {
             let deadline = if self.is_waiting_for_start() { self.env().alarm } else { self.env().deadline() };
             if let Some(at) = deadline {
@@ -492,6 +464,7 @@ impl SoftVp {
         let is_waiting_for_start = self.is_waiting_for_start();
         let is_open = self.cpu.s.sys_flags & rflags::IF != 0;
         let is_nmi_open = !self.cpu.s.events.nmi_masked;
+        let is_idle = self.is_idle;
         let env = self.env();
         if env.vp.is_canceled() || env.vp.has_request(u32::MAX) || env.is_alarm_due(icount) {
             return true;
@@ -501,7 +474,7 @@ impl SoftVp {
         }
         use openwhp_x86::env::Env;
         let lines = env.lines();
-        lines.nmi && is_nmi_open || lines.interrupt.is_some() && is_open
+        lines.nmi && (is_nmi_open || is_idle) || lines.interrupt.is_some() && (is_open || is_idle)
     }
 }
 
@@ -509,11 +482,7 @@ impl EngineVp for SoftVp {
     fn run(&mut self, exit: &mut Exit) -> Result<(), EngineRunError> {
         let start = coarse_ns();
         let halted_before = self.vp.counters.halt_ns.get();
-        let rested_before = self.rest_ns;
-        let stay = (!self.placement.is_empty()).then(|| self.placement.enter());
-        if let Some(limiter) = &mut self.limiter {
-            limiter.enter();
-        }
+        self.vp.note_run(Some(start));
         self.shared.enter_running(&self.vp, Place::Outside);
         let result = self.run_to_exit(&mut exit.reason);
         if result.is_ok() {
@@ -525,15 +494,10 @@ impl EngineVp for SoftVp {
         if self.env().has_overlay_changes() {
             self.change_overlays();
         }
-        if let Some(limiter) = &mut self.limiter {
-            limiter.leave();
-            self.end_turn();
-        }
-        drop(stay);
         let total = coarse_ns().wrapping_sub(start);
         let halted = self.vp.counters.halt_ns.get().wrapping_sub(halted_before);
-        let rested = self.rest_ns.wrapping_sub(rested_before);
-        self.vp.counters.run_ns.add(total.saturating_sub(halted).saturating_sub(rested));
+        self.vp.note_run(None);
+        self.vp.counters.run_ns.add(total.saturating_sub(halted));
         result
     }
 
@@ -578,6 +542,10 @@ impl EngineVp for SoftVp {
         if self.vp.apic.is_some() { Some(self) } else { None }
     }
 
+    fn synic(&mut self) -> Option<&mut dyn SynicState> {
+        if self.shared.features().contains(Features::SYNIC) { Some(self) } else { None }
+    }
+
     fn set_alarm(&mut self, at: Option<GuestNs>) {
         let env = self.env();
         env.alarm = at.map(|at| env.shared.clock.guest_time_of(at.0));
@@ -618,5 +586,9 @@ impl Drop for SoftVp {
         self.shared.timers.arm(&self.vp, None);
         self.change_overlays();
         self.shared.remove_vp(self.vp.index);
+        for page in self.vp.hv.iter().flat_map(|hv| hv.pages()) {
+            self.shared.change_overlay(page, None);
+        }
+        self.shared.refresh_reference(false);
     }
 }

@@ -17,7 +17,10 @@ use std::time::Duration;
 
 use openwhp_apic::LocalApic;
 
+use crate::clock::coarse_ns;
 use crate::counters::Counters;
+use crate::hv::HvVp;
+use crate::hv::PendingFlush;
 
 /// Requests posted to a processor.
 pub(crate) mod request {
@@ -27,6 +30,12 @@ pub(crate) mod request {
     pub(crate) const FLUSH_WRITES: u32 = 1 << 1;
     /// INIT or start-up messages wait.
     pub(crate) const STARTUP: u32 = 1 << 2;
+    /// The guest has translations dropped: see the pending flush.
+    pub(crate) const FLUSH_TLB: u32 = 1 << 3;
+    /// The guest restores time: see the ordered TSC.
+    pub(crate) const SET_TSC: u32 = 1 << 4;
+    /// What the run loop does itself at the next boundary.
+    pub(crate) const BY_RUN_LOOP: u32 = STARTUP | FLUSH_TLB | SET_TSC;
 }
 
 /// Where a processor's thread is.
@@ -78,6 +87,17 @@ pub(crate) struct VpShared {
     park: Mutex<()>,
     woken: Condvar,
     pub(crate) apic: Option<Mutex<LocalApic>>,
+    /// The hypervisor's interface, if there is one.
+    pub(crate) hv: Option<HvVp>,
+    /// What goes with [`request::FLUSH_TLB`].
+    pub(crate) flush: Mutex<PendingFlush>,
+    /// What goes with [`request::SET_TSC`]: the new offset of the TSC.
+    pub(crate) ordered_tsc: Mutex<Option<u64>>,
+    /// The offset of the TSC.
+    pub(crate) tsc_offset: AtomicU64,
+    /// Coarse host time of the present run, and parked time up to it; for the run time while running.
+    run_start: AtomicU64,
+    parked_before: AtomicU64,
     pub(crate) counters: Counters,
     /// CR4 and XCR0 when the processor last came by, for CPUID.
     pub(crate) cr4: AtomicU64,
@@ -91,7 +111,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl VpShared {
-    pub(crate) fn new(index: u32, apic: Option<LocalApic>) -> Self {
+    pub(crate) fn new(index: u32, apic: Option<LocalApic>, hv: Option<HvVp>) -> Self {
         Self {
             index,
             poll: OnceLock::new(),
@@ -103,6 +123,12 @@ impl VpShared {
             park: Mutex::new(()),
             woken: Condvar::new(),
             apic: apic.map(Mutex::new),
+            hv,
+            flush: Mutex::default(),
+            ordered_tsc: Mutex::default(),
+            tsc_offset: AtomicU64::new(0),
+            run_start: AtomicU64::new(0),
+            parked_before: AtomicU64::new(0),
             counters: Counters::default(),
             cr4: AtomicU64::new(0),
             xcr0: AtomicU64::new(1),
@@ -218,6 +244,28 @@ impl VpShared {
         if let Some(mut apic) = self.apic() {
             apic.reset();
         }
+        if let Some(hv) = &self.hv {
+            hv.reset();
+        }
+    }
+
+    // Run time.
+
+    /// A run starts at this coarse host time, or ends (`None`).
+    pub(crate) fn note_run(&self, start: Option<u64>) {
+        self.parked_before.store(self.counters.halt_ns.get(), Ordering::Relaxed);
+        self.run_start.store(start.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Time inside run less parked time, up to now, in nanoseconds.
+    pub(crate) fn runtime_ns(&self) -> u64 {
+        let before = self.counters.run_ns.get();
+        let start = self.run_start.load(Ordering::Relaxed);
+        if start == 0 {
+            return before;
+        }
+        let parked = self.counters.halt_ns.get().wrapping_sub(self.parked_before.load(Ordering::Relaxed));
+        before.wrapping_add(coarse_ns().saturating_sub(start).saturating_sub(parked))
     }
 
     // Place and acknowledgement.

@@ -60,4 +60,16 @@ pub struct VpCounters {
     pub apic_sent_ipis: u64,
     /// Interrupt commands to oneself.
     pub apic_self_ipis: u64,
+    /// Interrupts raised by synthetic sources.
+    pub synthetic_interrupts: u64,
+    /// Long spin waits told by hypercall and answered by the engine; so are the next four.
+    pub long_spin_wait_hypercalls: u64,
+    /// Hypercalls for messages and events.
+    pub synthetic_interrupt_hypercalls: u64,
+    /// Hypercalls for interrupts of other processors and devices.
+    pub virtual_interrupt_hypercalls: u64,
+    /// Hypercalls that flush translations.
+    pub virtual_mmu_hypercalls: u64,
+    /// All other hypercalls.
+    pub other_hypercalls: u64,
 }

@@ -20,6 +20,14 @@ pub enum CreateError {
         /// What to do about it.
         advice: &'static str,
     },
+    /// Features of the configuration contradict each other.
+    #[error("synthetic features {features:#x} need {need}")]
+    Unmet {
+        /// Which features.
+        features: u64,
+        /// What they need.
+        need: &'static str,
+    },
     /// The host gave no memory.
     #[error("not enough host memory for {what}")]
     OutOfMemory {
@@ -133,6 +141,11 @@ pub enum StateError {
     /// The partition has no emulated local APIC.
     #[error("the partition has no emulated local APIC")]
     NoApic,
+    /// The partition has no synthetic interrupt controller.
+    #[error(
+        "the partition has no synthetic interrupt controller; its synthetic features lack AccessSynicRegs"
+    )]
+    NoSynic,
 }
 
 /// An interrupt request was refused.

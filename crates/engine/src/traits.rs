@@ -68,12 +68,15 @@ pub trait EnginePartition: Send + Sync {
     /// Guest time.
     fn time(&self) -> &dyn EngineTime;
 
-    /// Makes a processor in reset state. The platform sees to it that no index exists twice at a time. `node` is the NUMA
-    /// node to place it on; without one the partition's counts.
+    /// Makes a processor in reset state. The platform sees to it that no index exists twice at a time.
     ///
     /// # Errors
     /// [`CreateError::BadIndex`] or [`CreateError::OutOfMemory`].
-    fn create_vp(&self, index: VpIndex, node: Option<u16>) -> Result<Box<dyn EngineVp>, CreateError>;
+    fn create_vp(&self, index: VpIndex) -> Result<Box<dyn EngineVp>, CreateError>;
+
+    /// Forgets what the guest has set for the whole partition. No processor is inside run; the platform resets the
+    /// processors and the time itself.
+    fn reset(&self);
 
     /// Replaces the exit switches; every processor obeys them from its next run on.
     fn set_exit_controls(&self, controls: &ExitControls);
@@ -255,6 +258,9 @@ pub trait EngineVp: Send {
     /// State of the emulated local APIC, if there is one.
     fn apic(&mut self) -> Option<&mut dyn ApicState>;
 
+    /// State of the synthetic interrupt controller, if there is one.
+    fn synic(&mut self) -> Option<&mut dyn SynicState>;
+
     /// Sets or removes the alarm: `run` leaves with [`crate::ExitReason::Alarm`] when guest time reaches it.
     fn set_alarm(&mut self, at: Option<GuestNs>);
 
@@ -281,6 +287,30 @@ pub trait VpRemote: Send + Sync {
 
     /// Totals since creation.
     fn counters(&self) -> VpCounters;
+}
+
+/// State of a synthetic interrupt controller as clients save and restore it, besides its registers.
+pub trait SynicState {
+    /// The message page: 16 slots of 256 bytes. What it holds stays while the guest has it off.
+    fn messages(&mut self) -> Box<[u8; 4096]>;
+
+    /// Loads the message page.
+    fn set_messages(&mut self, page: &[u8; 4096]);
+
+    /// The event flag page: 16 blocks of 2048 bits.
+    fn events(&mut self) -> Box<[u8; 4096]>;
+
+    /// Loads the event flag page.
+    fn set_events(&mut self, page: &[u8; 4096]);
+
+    /// The four synthetic timers (`WHvVirtualProcessorStateTypeSynicTimerState`).
+    fn timers(&mut self) -> [u8; 200];
+
+    /// Loads the timers.
+    ///
+    /// # Errors
+    /// [`StateError::Malformed`]; nothing is changed then.
+    fn set_timers(&mut self, timers: &[u8; 200]) -> Result<(), StateError>;
 }
 
 /// State of an emulated local APIC as clients save and restore it.

@@ -76,27 +76,27 @@ impl Partition {
                 if self.hypercall & LOCKED != 0 || value & ENABLE != 0 && !is_inside(value, physical_bits) {
                     return Err(Fault);
                 }
-                Ok(self.set(msr, value))
+                // Without an identity the page stays off, whatever is asked for.
+                Ok(self.set(msr, if self.is_identified() { value } else { value & !ENABLE }))
+            }
+            PartitionMsr::GuestOsId if value == 0 && self.hypercall & ENABLE != 0 => {
+                self.guest_os_id = 0;
+                self.hypercall &= !ENABLE;
+                Ok(PartitionChange::HypercallPage)
             }
             _ => Ok(self.set(msr, value)),
         }
     }
 
-    /// A client's write, or one that has been checked: any value.
+    /// A client's write, or one that has been checked: any value, in any order.
     pub fn set(&mut self, msr: PartitionMsr, value: u64) -> PartitionChange {
         match msr {
             PartitionMsr::GuestOsId => {
                 self.guest_os_id = value;
-                if value == 0 && self.hypercall & ENABLE != 0 {
-                    self.hypercall &= !ENABLE;
-                    return PartitionChange::HypercallPage;
-                }
                 PartitionChange::None
             }
             PartitionMsr::Hypercall => {
-                // Without an identity the page stays off, whatever is asked for.
-                let has_identity = self.guest_os_id != 0;
-                self.hypercall = if has_identity { value } else { value & !ENABLE };
+                self.hypercall = value;
                 PartitionChange::HypercallPage
             }
             PartitionMsr::ReferenceTsc => {

@@ -239,11 +239,12 @@ impl Synic {
     }
 
     /// Which of the wanted sources could take a message now. Sources in `busy` have messages of our own waiting.
+    /// Whoever empties the slots of the others is asked to tell.
     pub fn deliverable(&self, wanted: u16, busy: u16, page: &dyn PageMemory) -> u16 {
         if wanted == 0 || !self.takes_messages() {
             return 0;
         }
-        let is_free = |number: &u8| page.load(slot(*number)) == 0;
+        let is_free = |number: &u8| is_empty_for(slot(*number), page);
         let candidates = (0..SINT_COUNT as u8).filter(|number| wanted & !busy & 1 << number != 0);
         candidates.filter(is_free).fold(0, |found, number| found | 1 << number)
     }
@@ -379,6 +380,7 @@ mod tests {
         let (synic, page) = ready();
         page.store(512, 1);
         assert_eq!(synic.deliverable(0b1111, 0b1000, &page), 0b0011);
+        assert_eq!(page.load(516), MESSAGE_PENDING);
         assert_eq!(synic.deliverable(0, 0, &page), 0);
     }
 

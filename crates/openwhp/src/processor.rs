@@ -268,6 +268,66 @@ impl Processor {
         self.cell.with(|vp| vp.apic().ok_or(StateError::NoApic)?.set_packed(words))?
     }
 
+    /// The SynIC's message page: 16 slots of 256 bytes.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvGetVirtualProcessorState")]
+    pub fn synic_messages(&self) -> Result<Box<[u8; 4096]>, StateError> {
+        self.cell.with(|vp| Ok(vp.synic().ok_or(StateError::NoSynic)?.messages()))?
+    }
+
+    /// Loads the SynIC's message page, whether or not the guest has it on.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvSetVirtualProcessorState")]
+    pub fn set_synic_messages(&self, page: &[u8; 4096]) -> Result<(), StateError> {
+        self.cell.with(|vp| {
+            vp.synic().ok_or(StateError::NoSynic)?.set_messages(page);
+            Ok(())
+        })?
+    }
+
+    /// The SynIC's event flag page: 16 blocks of 2048 bits.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvGetVirtualProcessorState")]
+    pub fn synic_events(&self) -> Result<Box<[u8; 4096]>, StateError> {
+        self.cell.with(|vp| Ok(vp.synic().ok_or(StateError::NoSynic)?.events()))?
+    }
+
+    /// Loads the SynIC's event flag page, whether or not the guest has it on.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvSetVirtualProcessorState")]
+    pub fn set_synic_events(&self, page: &[u8; 4096]) -> Result<(), StateError> {
+        self.cell.with(|vp| {
+            vp.synic().ok_or(StateError::NoSynic)?.set_events(page);
+            Ok(())
+        })?
+    }
+
+    /// The four synthetic timers.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvGetVirtualProcessorState")]
+    pub fn synic_timers(&self) -> Result<[u8; 200], StateError> {
+        self.cell.with(|vp| Ok(vp.synic().ok_or(StateError::NoSynic)?.timers()))?
+    }
+
+    /// Loads the four synthetic timers.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    #[doc(alias = "WHvSetVirtualProcessorState")]
+    pub fn set_synic_timers(&self, timers: &[u8; 200]) -> Result<(), StateError> {
+        self.cell.with(|vp| vp.synic().ok_or(StateError::NoSynic)?.set_timers(timers))?
+    }
+
     /// What CPUID gives on this processor now, exits aside. May be called while it runs.
     #[doc(alias = "WHvGetVirtualProcessorCpuidOutput")]
     pub fn cpuid(&self, function: u32, index: u32) -> CpuidOutput {

@@ -42,6 +42,8 @@ fn partition_errors_have_their_codes() {
     expect(SetupError::NoNestedVirtualization("x"), ERROR_HV_INVALID_PARAMETER);
     let missing = EngineCreateError::NotAvailable { engine: "x", ability: "y", advice: "z" };
     expect(SetupError::Engine(missing), WHV_E_UNSUPPORTED_PROCESSOR_CONFIG);
+    let unmet = EngineCreateError::Unmet { features: 0x10, need: "y" };
+    expect(SetupError::Engine(unmet), WHV_E_INVALID_PARTITION_CONFIG);
     expect(SetupError::Engine(EngineCreateError::OutOfMemory { what: "x" }), E_OUTOFMEMORY);
     expect(TimeError::NotSetUp, HRESULT_FROM_WIN32_ERROR_INVALID_STATE);
     expect(TimeError::Running, ERROR_HV_INVALID_VP_STATE);
@@ -95,6 +97,7 @@ fn processor_errors_have_their_codes() {
     expect(StateError::Size { expected: 1, actual: 2 }, E_INVALIDARG);
     expect(StateError::Malformed("x"), E_INVALIDARG);
     expect(StateError::NoApic, ERROR_HV_OPERATION_DENIED);
+    expect(StateError::NoSynic, ERROR_HV_FEATURE_UNAVAILABLE);
     expect(InterruptError::NoApic(ApicMode::None), ERROR_HV_OPERATION_DENIED);
     expect(InterruptError::ReservedVector(1), ERROR_HV_INVALID_PARAMETER);
     expect(InterruptError::BadVector(1), E_INVALIDARG);

@@ -132,8 +132,8 @@ fn abilities_that_are_absent_are_not_claimed(engine: &Engine) {
     let bank = u64::from_le_bytes(buffer[8..].try_into().expect("eight bytes"));
     let mut synthetic = WHV_SYNTHETIC_PROCESSOR_FEATURES::default();
     synthetic.set_AsUINT64(bank);
-    assert_eq!(synthetic.AccessSynicRegs(), 0);
-    assert_eq!(synthetic.RetargetDeviceInterrupt(), 0);
+    assert_eq!(synthetic.EnlightenedVmcs(), 0);
+    assert_eq!(synthetic.NestedDebugCtl(), 0);
 }
 
 fn answers_do_not_change(engine: &Engine) {

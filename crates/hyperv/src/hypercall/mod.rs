@@ -122,8 +122,8 @@ pub trait Host {
     /// The caller waits for a lock that another processor holds.
     fn long_spin_wait(&mut self);
 
-    /// Signals a connection; false if nobody owns it.
-    fn signal_event(&mut self, connection: u32, flag: u16) -> bool;
+    /// Signals a connection.
+    fn signal_event(&mut self, connection: u32, flag: u16) -> Signal;
 
     /// Reads a CPUID leaf of the hypervisor's range.
     fn leaf(&mut self, function: u32) -> [u32; 4];
@@ -142,6 +142,17 @@ pub trait Host {
 
     /// Sets partition time and all TSCs.
     fn restore_time(&mut self, time: RestoredTime);
+}
+
+/// What became of a signal to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// Delivered.
+    Done,
+    /// The connection has no such flag.
+    BadFlag,
+    /// Nobody owns the connection.
+    Unknown,
 }
 
 /// Why a call is the client's business.

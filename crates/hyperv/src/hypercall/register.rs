@@ -11,7 +11,7 @@ pub(crate) enum Source {
     Msr(u32),
 }
 
-/// What a register name (`HV_REGISTER_NAME`) stands for.
+/// What a register name (`HV_REGISTER_NAME`) stands for. Those of the local APIC have shorter ways.
 ///
 /// # Source
 /// TLFS "Virtual Processor Register Names".
@@ -25,7 +25,7 @@ pub(crate) fn source(name: u32) -> Option<Source> {
         0x9_0002 => Source::Msr(0x4000_0000),
         0x9_0003 => Source::Msr(0x4000_0002),
         0x9_0004 => Source::Msr(0x4000_0020),
-        0x9_0010..=0x9_0013 => Source::Msr(0x4000_0070 + (name - 0x9_0010)),
+        0x9_0013 => Source::Msr(0x4000_0073),
         0x9_0017 => Source::Msr(0x4000_0021),
         0xA_0000..=0xA_000F => Source::Msr(0x4000_0090 + (name - 0xA_0000)),
         0xA_0010..=0xA_0014 => Source::Msr(0x4000_0080 + (name - 0xA_0010)),

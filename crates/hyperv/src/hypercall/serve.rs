@@ -11,6 +11,7 @@ use crate::hypercall::Outcome;
 use crate::hypercall::Registers;
 use crate::hypercall::RestoredTime;
 use crate::hypercall::Retarget;
+use crate::hypercall::Signal;
 use crate::hypercall::Status;
 use crate::hypercall::VpSet;
 use crate::hypercall::call::FAST_XMM;
@@ -357,10 +358,11 @@ fn set_registers(request: &Request, host: &mut dyn Host) -> Done {
 
 fn signal_event(request: &Request, host: &mut dyn Host) -> Served {
     let (connection, flag) = (request.u32(0), request.u32(4) as u16);
-    if !host.signal_event(connection, flag) {
-        return Err(ClientCall::UnknownConnection);
+    match host.signal_event(connection, flag) {
+        Signal::Done => Ok(Done::new(Status::Success)),
+        Signal::BadFlag => Ok(Done::new(Status::InvalidParameter)),
+        Signal::Unknown => Err(ClientCall::UnknownConnection),
     }
-    Ok(Done::new(Status::Success))
 }
 
 fn numa_distance(request: &Request, host: &mut dyn Host) -> Done {

@@ -58,9 +58,13 @@ impl Host for Recorder {
         self.log.push("spin".into());
     }
 
-    fn signal_event(&mut self, connection: u32, flag: u16) -> bool {
+    fn signal_event(&mut self, connection: u32, flag: u16) -> Signal {
         self.log.push(format!("signal {connection} {flag}"));
-        connection == 9
+        match (connection, flag) {
+            (9, 0) => Signal::Done,
+            (9, _) => Signal::BadFlag,
+            _ => Signal::Unknown,
+        }
     }
 
     fn leaf(&mut self, function: u32) -> [u32; 4] {
@@ -265,7 +269,8 @@ fn registers_of_the_caller_can_be_written() {
 
 #[test]
 fn signals_to_unknown_connections_are_the_clients_business() {
-    assert_eq!(fast_call(code::SIGNAL_EVENT, 9 | 3 << 32, 0).0, 0);
+    assert_eq!(fast_call(code::SIGNAL_EVENT, 9, 0).0, 0);
+    assert_eq!(fast_call(code::SIGNAL_EVENT, 9 | 3 << 32, 0).0, 5);
     let (_, host, outcome) = fast_call(code::SIGNAL_EVENT, 8, 0);
     let unknown = Outcome::Client(ClientCall::UnknownConnection, Status::InvalidConnectionId);
     assert_eq!((outcome, host.log), (unknown, vec!["signal 8 0".into()]));

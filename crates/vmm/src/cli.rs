@@ -10,8 +10,6 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use openwhp::EngineChoice;
 
-#[cfg(feature = "gdb")]
-use crate::debug::address::Address;
 use crate::disk::DiskOptions;
 use crate::layout;
 use crate::trace::options as trace;
@@ -27,8 +25,6 @@ Examples:
   openwhp run --kernel vmlinuz --disk path=root.img --disk path=data.img,readonly=on \\
               --cmdline 'console=ttyS0 root=/dev/vda'
       Boot Linux from a disk image, with a second one that is only read.
-  openwhp run --gdb tcp:1234 --paused --kernel vmlinux --cmdline 'console=ttyS0 nokaslr'
-      Wait for `gdb vmlinux` with `target remote :1234` before the first instruction.
   openwhp run --trace exits=exits.log --trace summary
       Write a line per exit to a file, and a table of them at the end.
   openwhp run --kernel test.elf --serial file=log.txt --net none --debug-exit 0xf4 --timeout 60
@@ -108,6 +104,9 @@ struct RunWords {
     /// Engine that runs the processors
     #[arg(long, value_name = "auto|soft", default_value = "auto", value_parser = engine_choice)]
     engine: EngineChoice,
+    /// Hyper-V's interface for guests: clock source, timers, interrupts and flushes that cost less
+    #[arg(long, value_name = "on|off", default_value = "on")]
+    hyperv: Switch,
     /// End the run after this many seconds, with status 124
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
@@ -123,20 +122,18 @@ struct RunWords {
     /// Write a line per exit (to FILE, or standard error), or counts and times at the end; may be repeated
     #[arg(long, value_name = "exits[=FILE][,format=text|json]|summary", value_parser = trace::parse)]
     trace: Vec<TraceWord>,
-    /// Let a debugger connect there
-    #[cfg(feature = "gdb")]
-    #[arg(long, value_name = "tcp:PORT|tcp:HOST:PORT|unix:PATH", value_parser = Address::parse)]
-    gdb: Option<Address>,
-    /// Wait for the debugger before the first instruction
-    #[cfg(feature = "gdb")]
-    #[arg(long, requires = "gdb")]
-    paused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum NetWord {
     User,
     None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// Where the serial port goes.
@@ -177,16 +174,12 @@ pub struct RunOptions {
     pub debug_exit: Option<u16>,
     /// A reset boots again.
     pub reboots: bool,
+    /// The guest finds Hyper-V's interface.
+    pub has_hyperv: bool,
     /// Time comes from the instruction count.
     pub is_deterministic: bool,
     /// What is recorded of exits.
     pub trace: TraceOptions,
-    /// Where a debugger connects.
-    #[cfg(feature = "gdb")]
-    pub gdb: Option<Address>,
-    /// The guest waits for the debugger.
-    #[cfg(feature = "gdb")]
-    pub is_paused: bool,
 }
 
 /// What the command line asks for.
@@ -278,12 +271,9 @@ fn run_options(words: RunWords) -> Result<RunOptions, String> {
         timeout: words.timeout,
         debug_exit: words.debug_exit,
         reboots: !words.no_reboot,
+        has_hyperv: words.hyperv == Switch::On,
         is_deterministic: words.deterministic,
         trace: words.trace.into_iter().collect(),
-        #[cfg(feature = "gdb")]
-        gdb: words.gdb,
-        #[cfg(feature = "gdb")]
-        is_paused: words.paused,
     })
 }
 
@@ -377,7 +367,7 @@ mod tests {
         assert_eq!(options.kernel, None);
         assert_eq!((options.memory, options.processors), (512 << 20, 1));
         assert_eq!(options.serial, Serial::Stdio);
-        assert!(options.has_network && options.reboots && !options.is_deterministic);
+        assert!(options.has_network && options.reboots && !options.is_deterministic && options.has_hyperv);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use openwhp::GuestMemory;
 use openwhp::MapFlags;
 use openwhp::Partition;
 use openwhp::Processor;
+use openwhp::Property;
 use openwhp::VpIndex;
 use openwhp_devices::virtio::block::Block;
 use openwhp_devices::virtio::console::Console as ConsoleDevice;
@@ -27,9 +28,6 @@ use crate::cli::Serial;
 use crate::console::Console;
 use crate::console::Sink;
 use crate::console::VirtioEnd;
-use crate::debug::control::Control;
-#[cfg(feature = "gdb")]
-use crate::debug::server::Server;
 use crate::disk::Disk;
 use crate::input::InputLoop;
 use crate::input::Keyboard;
@@ -70,7 +68,6 @@ struct Session<'a> {
     wake: Wake,
     ending: Arc<Ending>,
     trace: Option<Arc<ExitTrace>>,
-    debug: Option<Arc<Control>>,
 }
 
 /// Runs a guest to its end.
@@ -91,16 +88,7 @@ pub fn run(options: &RunOptions) -> Result<Outcome, String> {
     let ending = Arc::new(Ending::new());
     watch_signals(&ending)?;
     let trace = ExitTrace::open(&options.trace)?.map(Arc::new);
-    #[cfg(feature = "gdb")]
-    let server = match &options.gdb {
-        Some(address) => Some(Server::start(address, options.is_paused, &ending)?),
-        None => None,
-    };
-    #[cfg(feature = "gdb")]
-    let debug = server.as_ref().map(Server::control);
-    #[cfg(not(feature = "gdb"))]
-    let debug = None;
-    let session = Session { options, payload, disks, console, wake, ending, trace, debug };
+    let session = Session { options, payload, disks, console, wake, ending, trace };
     let is_stdio = options.serial == Serial::Stdio;
     let raw_mode = if is_stdio { RawMode::enter() } else { None };
     let mut keyboard = is_stdio.then(|| Keyboard { escape: raw_mode.is_some().then(EscapeFilter::default) });
@@ -120,10 +108,6 @@ pub fn run(options: &RunOptions) -> Result<Outcome, String> {
         }
         session.ending.restart();
     };
-    #[cfg(feature = "gdb")]
-    if let Some(server) = server {
-        server.finish(outcome.status());
-    }
     drop(raw_mode);
     if let Some(trace) = &session.trace {
         trace.finish();
@@ -141,7 +125,6 @@ fn explain(outcome: &Outcome, options: &RunOptions) {
             eprintln!("openwhp: the time limit of {limit} s was reached");
         }
         Outcome::Left => eprintln!("\nopenwhp: left the console; the guest was stopped"),
-        Outcome::Killed => eprintln!("openwhp: the debugger ended the run"),
         Outcome::Signal(number) => eprintln!("openwhp: stopped by signal {number}"),
         Outcome::PowerOff | Outcome::Reset | Outcome::DebugExit(_) => {}
     }
@@ -231,13 +214,16 @@ fn partition(options: &RunOptions, ram: &Ram) -> Result<Partition, String> {
     } else {
         ClockMode::Host
     };
-    let partition = Partition::builder()
+    let mut builder = Partition::builder()
         .engine(options.engine)
         .clock(clock)
         .processors(options.processors)
-        .apic(ApicMode::X2Apic)
-        .build()
-        .map_err(|error| format!("cannot create the guest: {error}"))?;
+        .apic(ApicMode::X2Apic);
+    if options.has_hyperv {
+        let offered = openwhp::capabilities(options.engine).map_err(|error| error.to_string())?;
+        builder = builder.property(Property::SyntheticProcessorFeaturesBanks(offered.synthetic_features));
+    }
+    let partition = builder.build().map_err(|error| format!("cannot create the guest: {error}"))?;
     let rights = MapFlags::READ | MapFlags::WRITE | MapFlags::EXECUTE;
     let high = layout::high_memory(ram.len());
     let map = |offset, gpa, len| {
@@ -279,9 +265,6 @@ impl Session<'_> {
             keyboard,
         };
         let result = self.run_threads(&machine, &processors, input, deadline);
-        if let Some(debug) = &self.debug {
-            debug.end_boot();
-        }
         partition.delete();
         result
     }
@@ -300,9 +283,6 @@ impl Session<'_> {
         }
         for vp in processors {
             self.ending.add_processor(vp.canceller());
-        }
-        if let Some(debug) = &self.debug {
-            debug.begin_boot(processors);
         }
         let ending = &*self.ending;
         std::thread::scope(|scope| {
@@ -333,7 +313,6 @@ impl Session<'_> {
                     is_first: index == 0,
                     time_keeper,
                     trace: self.trace.clone(),
-                    debug: self.debug.clone(),
                 };
                 let run = || {
                     let _guard = EndOnPanic(ending);
@@ -345,9 +324,6 @@ impl Session<'_> {
             let outcome = ending.wait(limit);
             self.wake.ring();
             machine.wake_clock();
-            if let Some(debug) = &self.debug {
-                debug.wake();
-            }
             // Joined here, a thread that panicked does not take this one along.
             threads.into_iter().for_each(|thread| drop(thread.join()));
             let keyboard = input.join().unwrap_or(None);

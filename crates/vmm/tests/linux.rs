@@ -125,6 +125,11 @@ fn the_cloud_kernel_runs_on_one_two_and_four_processors() {
          echo ENTROPY=$(head -c 64 /dev/hwrng | wc -c)
          echo APPLETS=$(seq 1 100 | sort -r | head -n 1 | tr 1 x; echo hello | gzip | gunzip | rev)
          echo console-text >/dev/hvc0
+         echo CLOCK=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)
+         echo TIMER=$(grep -c 'Clock Event Device: Hyper-V clockevent' /proc/timer_list)
+         echo TICKS=$(grep -c 'HVS: *[1-9]' /proc/interrupts)
+         echo SHOOTDOWNS=$(awk '/TLB:/ {{print $2}}' /proc/interrupts)
+         dmesg | grep Hyper-V
          echo BAD=$(dmesg | grep -cE 'BUG|Oops|Call Trace|stall|soft lockup')\n"
     );
     let Some(guest) = guest("cloud", &script) else { return };
@@ -138,6 +143,19 @@ fn the_cloud_kernel_runs_on_one_two_and_four_processors() {
         assert_eq!(value(&text, "APPLETS"), "99 olleh");
         assert_eq!(value(&text, "BAD"), "0", "{text}");
         assert!(text.contains("console-text"), "{text}");
+        assert_eq!(value(&text, "CLOCK"), "hyperv_clocksource_tsc_page");
+        assert_eq!(value(&text, "TIMER"), processors);
+        assert_eq!(value(&text, "TICKS"), "1");
+        // Processors flush one another by hypercall.
+        assert_eq!(value(&text, "SHOOTDOWNS"), "0");
+        for enlightenment in [
+            "Hypervisor detected: Microsoft Hyper-V",
+            "Using hypercall for remote TLB flush",
+            "Using IPI hypercalls",
+            "Using enlightened APIC",
+        ] {
+            assert!(text.contains(enlightenment), "{enlightenment}: {text}");
+        }
     }
 }
 

@@ -25,7 +25,7 @@ HEADERS := WinHvPlatform.h WinHvPlatformDefs.h WinHvEmulation.h openwhp_windows_
 all: lib bin
 
 lib:
-	$(CARGO) build --profile $(PROFILE) -p openwhp-capi -p openwhp-capi-emulation
+	$(CARGO) build --profile $(PROFILE) -p openwhp-capi -p openwhp-capi-emulation -p openwhp-windows
 
 bin:
 	$(CARGO) build --profile $(PROFILE) -p openwhp-vmm
@@ -34,14 +34,18 @@ install: install-lib install-bin
 
 install-lib: lib
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
-	set -e; for name in WinHvPlatform WinHvEmulation; do \
+	set -e; for name in WinHvPlatform WinHvEmulation openwhp_windows; do \
 	    $(INSTALL) -m 755 $(OUT)/lib$$name.so $(DESTDIR)$(LIBDIR)/lib$$name.so.$(VERSION); \
 	    ln -sf lib$$name.so.$(VERSION) $(DESTDIR)$(LIBDIR)/lib$$name.so.1; \
 	    ln -sf lib$$name.so.1 $(DESTDIR)$(LIBDIR)/lib$$name.so; \
 	    $(INSTALL) -m 644 $(OUT)/lib$$name.a $(DESTDIR)$(LIBDIR)/lib$$name.a; \
 	done
 	$(INSTALL) -m 644 $(addprefix include/,$(HEADERS)) $(DESTDIR)$(INCLUDEDIR)
-	set -e; for name in capi/winhvplatform capi-emulation/winhvemulation; do \
+	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR)/windows/bits
+	$(INSTALL) -m 644 include/windows/*.h $(DESTDIR)$(INCLUDEDIR)/windows
+	$(INSTALL) -m 644 include/windows/bits/*.h $(DESTDIR)$(INCLUDEDIR)/windows/bits
+	set -e; for name in capi/winhvplatform capi-emulation/winhvemulation \
+	    windows/winhvplatform-windows; do \
 	    sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	        -e 's|@VERSION@|$(VERSION)|' crates/$$name.pc.in \
 	        > $(DESTDIR)$(LIBDIR)/pkgconfig/$${name#*/}.pc; \

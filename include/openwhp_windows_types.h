@@ -70,7 +70,9 @@ typedef uint64_t ULONG64;
 typedef size_t SIZE_T;
 typedef uintptr_t ULONG_PTR;
 typedef int32_t HRESULT;
-#if defined(__cplusplus)
+#if defined(__SIZEOF_WCHAR_T__) && __SIZEOF_WCHAR_T__ == 2
+typedef wchar_t WCHAR; /* -fshort-wchar: then L"text" is UTF-16 as on Windows */
+#elif defined(__cplusplus)
 typedef char16_t WCHAR;
 #else
 typedef uint16_t WCHAR;

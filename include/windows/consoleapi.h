@@ -1,0 +1,62 @@
+/*
+ * consoleapi.h - the console
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef OPENWHP_CONSOLEAPI_H
+#define OPENWHP_CONSOLEAPI_H
+
+#pragma GCC system_header
+
+#include <minwindef.h>
+#include <winnt.h>
+#include <minwinbase.h>
+
+#define CTRL_C_EVENT 0
+#define CTRL_BREAK_EVENT 1
+#define CTRL_CLOSE_EVENT 2
+#define CTRL_LOGOFF_EVENT 5
+#define CTRL_SHUTDOWN_EVENT 6
+#define ENABLE_PROCESSED_INPUT 0x0001
+#define ENABLE_LINE_INPUT 0x0002
+#define ENABLE_ECHO_INPUT 0x0004
+#define ENABLE_WINDOW_INPUT 0x0008
+#define ENABLE_MOUSE_INPUT 0x0010
+#define ENABLE_QUICK_EDIT_MODE 0x0040
+#define ENABLE_EXTENDED_FLAGS 0x0080
+#define ENABLE_VIRTUAL_TERMINAL_INPUT 0x0200
+#define ENABLE_PROCESSED_OUTPUT 0x0001
+#define ENABLE_WRAP_AT_EOL_OUTPUT 0x0002
+#define ENABLE_VIRTUAL_TERMINAL_PROCESSING 0x0004
+#define CP_ACP 0
+#define CP_UTF8 65001
+
+typedef BOOL(WINAPI *PHANDLER_ROUTINE)(DWORD event);
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+BOOL WINAPI WriteConsoleA(HANDLE console, const VOID *buffer, DWORD count, LPDWORD written, LPVOID reserved);
+BOOL WINAPI WriteConsoleW(HANDLE console, const VOID *buffer, DWORD count, LPDWORD written, LPVOID reserved);
+BOOL WINAPI GetConsoleMode(HANDLE console, LPDWORD mode);
+BOOL WINAPI SetConsoleMode(HANDLE console, DWORD mode);
+BOOL WINAPI SetConsoleCtrlHandler(PHANDLER_ROUTINE handler, BOOL add);
+
+/* Consoles here are UTF-8. */
+static __inline__ BOOL SetConsoleOutputCP(UINT page) { return page == CP_UTF8 || page == CP_ACP; }
+static __inline__ BOOL SetConsoleCP(UINT page) { return page == CP_UTF8 || page == CP_ACP; }
+static __inline__ UINT GetConsoleOutputCP(VOID) { return CP_UTF8; }
+static __inline__ UINT GetConsoleCP(VOID) { return CP_UTF8; }
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifdef UNICODE
+#define WriteConsole WriteConsoleW
+#else
+#define WriteConsole WriteConsoleA
+#endif
+
+#endif

@@ -1,0 +1,2 @@
+/* specstrings.h - the annotations of sal.h. SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <sal.h>

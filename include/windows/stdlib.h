@@ -1,0 +1,4 @@
+/* stdlib.h - the host's, with what Microsoft's has more. SPDX-License-Identifier: MIT OR Apache-2.0 */
+#pragma GCC system_header
+#include_next <stdlib.h>
+#include <openwhp_crt.h>

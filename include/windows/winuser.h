@@ -1,0 +1,69 @@
+/*
+ * winuser.h - messages and formatting, for programs with no window
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef OPENWHP_WINUSER_H
+#define OPENWHP_WINUSER_H
+
+#pragma GCC system_header
+
+#include <minwindef.h>
+#include <winnt.h>
+#include <minwinbase.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <wchar.h>
+
+#define MB_OK 0x0000
+#define MB_OKCANCEL 0x0001
+#define MB_YESNO 0x0004
+#define MB_ICONERROR 0x0010
+#define MB_ICONHAND 0x0010
+#define MB_ICONWARNING 0x0030
+#define MB_ICONINFORMATION 0x0040
+#define IDOK 1
+#define SW_HIDE 0
+#define SW_SHOW 5
+
+/* There is no window: the text goes to standard error. */
+static __inline__ int MessageBoxA(HWND window, LPCSTR text, LPCSTR title, UINT type) {
+    (void)window, (void)type;
+    fprintf(stderr, "%s: %s\n", title ? title : "Error", text ? text : "");
+    return IDOK;
+}
+static __inline__ int wvsprintfA(LPSTR buffer, LPCSTR format, va_list arguments) {
+    return vsnprintf(buffer, 1024, format, arguments);
+}
+static __inline__ int wsprintfA(LPSTR buffer, LPCSTR format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = wvsprintfA(buffer, format, arguments);
+    va_end(arguments);
+    return length;
+}
+#if __SIZEOF_WCHAR_T__ == 2
+static __inline__ int MessageBoxW(HWND window, LPCWSTR text, LPCWSTR title, UINT type) {
+    (void)window, (void)type;
+    fprintf(stderr, "%ls: %ls\n", title ? title : L"Error", text ? text : L"");
+    return IDOK;
+}
+static __inline__ int wsprintfW(LPWSTR buffer, LPCWSTR format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vswprintf(buffer, 1024, format, arguments);
+    va_end(arguments);
+    return length;
+}
+#endif
+
+#ifdef UNICODE
+#define MessageBox MessageBoxW
+#define wsprintf wsprintfW
+#else
+#define MessageBox MessageBoxA
+#define wsprintf wsprintfA
+#endif
+
+#endif

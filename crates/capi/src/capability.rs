@@ -19,7 +19,7 @@ pub(crate) fn value(code: WHV_CAPABILITY_CODE, has: &Capabilities) -> Outcome<Ve
         WHvCapabilityCodeExceptionExitBitmap => word(has.exception_exit_bitmap),
         WHvCapabilityCodeX64MsrExitBitmap => word(has.msr_exit_bitmap.bits()),
         WHvCapabilityCodeGpaRangePopulateFlags => half(has.populate_flags.bits()),
-        WHvCapabilityCodeSchedulerFeatures => word(has.scheduler_features),
+        WHvCapabilityCodeSchedulerFeatures => word(has.scheduler_features.bits()),
         WHvCapabilityCodeProcessorVendor => half(has.vendor as u32),
         WHvCapabilityCodeProcessorFeatures => word(has.processor_features[0]),
         WHvCapabilityCodeProcessorClFlushSize => vec![has.cl_flush_size],

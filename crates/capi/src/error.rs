@@ -110,7 +110,7 @@ codes! {
         VpError::NotSetUp => HRESULT_FROM_WIN32_ERROR_INVALID_STATE,
         VpError::Exists(_) => WHV_E_VP_ALREADY_EXISTS,
         VpError::NotFound(_) => WHV_E_VP_DOES_NOT_EXIST,
-        VpError::BadIndex { .. } => E_INVALIDARG,
+        VpError::BadIndex { .. } | VpError::BadNode(_) => E_INVALIDARG,
         VpError::Running => WHV_E_INVALID_VP_STATE,
         VpError::Deleted => WHV_E_VP_DOES_NOT_EXIST,
         VpError::Engine(error) => engine_code(error),

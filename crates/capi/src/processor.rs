@@ -3,7 +3,6 @@
 #![expect(unsafe_code, reason = "exports C functions")]
 
 use std::ffi::c_void;
-use std::path::Path;
 
 use openwhp::Gva;
 use openwhp::Partition;
@@ -28,7 +27,8 @@ exports! {
         if flags != 0 {
             return Err(Failure::invalid("a processor has no creation flags"));
         }
-        create(&partition, vp_index)
+        partition.create_vp(VpIndex(vp_index))?;
+        Ok(())
     }
 
     /// Creates a processor in reset state, with properties.
@@ -39,10 +39,13 @@ exports! {
         count: u32,
     ) {
         let partition = handles::set_up(partition)?;
+        let mut node = None;
         for property in properties.required_unless_empty()?.iter() {
-            check_property(&property)?;
+            // Of several the last counts.
+            node = Some(numa_node(&partition, &property)?);
         }
-        create(&partition, vp_index)
+        partition.create_vp_on(VpIndex(vp_index), node)?;
+        Ok(())
     }
 
     /// Deletes a processor.
@@ -118,20 +121,15 @@ exports! {
     }
 }
 
-fn create(partition: &Partition, index: u32) -> Outcome {
-    partition.create_vp(VpIndex(index))?;
-    Ok(())
-}
-
-/// The only property is a placement hint: the node must exist.
-fn check_property(property: &WHV_VIRTUAL_PROCESSOR_PROPERTY) -> Outcome {
+/// The only property is the NUMA node, which must exist.
+fn numa_node(partition: &Partition, property: &WHV_VIRTUAL_PROCESSOR_PROPERTY) -> Outcome<u16> {
     if property.PropertyCode() != WHvVirtualProcessorPropertyCodeNumaNode {
         let text = format!("processor property {} is not known", property.PropertyCode().0);
         return Err(Failure::invalid(text));
     }
     let node = property.NumaNode();
-    if node == 0 || Path::new(&format!("/sys/devices/system/node/node{node}")).exists() {
-        return Ok(());
+    if !partition.capabilities().numa_nodes.contains(&node) {
+        return Err(Failure::invalid(format!("this machine has no NUMA node {node}")));
     }
-    Err(Failure::invalid(format!("this machine has no NUMA node {node}")))
+    Ok(node)
 }

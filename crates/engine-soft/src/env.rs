@@ -92,6 +92,8 @@ pub(crate) struct VpEnv {
     pub(crate) plain_apic_base: u64,
     /// Guest time of the client's alarm, in nanoseconds.
     pub(crate) alarm: Option<u64>,
+    /// Guest time at which a limited processor's turn ends.
+    pub(crate) slice_end: Option<u64>,
     /// What the timer thread (or the instruction limit) was last set to.
     armed: Option<u64>,
     /// Set when `armed` changed and the run loop has to compute a new instruction limit.
@@ -138,6 +140,7 @@ impl VpEnv {
             apic_page: None,
             plain_apic_base: 0,
             alarm: None,
+            slice_end: None,
             armed: None,
             has_new_limit: false,
             retired_base: 0,
@@ -292,7 +295,7 @@ impl VpEnv {
 
     /// Guest time of whatever comes first: timers or alarm.
     pub(crate) fn deadline(&self) -> Option<u64> {
-        let all = [self.apic_deadline(), self.synthetic_deadline(), self.alarm];
+        let all = [self.apic_deadline(), self.synthetic_deadline(), self.alarm, self.slice_end];
         all.into_iter().flatten().min()
     }
 
@@ -535,6 +538,7 @@ impl Env for VpEnv {
         }
         let must_stop = for_run_loop != 0
             || self.has_new_limit
+            || self.slice_end.is_some_and(|end| self.ns(self.icount) >= end)
             || self.wants_idle
             || self.wants_look
             || !self.overlay_changes.is_empty()

@@ -16,6 +16,7 @@
 //! | `hypercall` | who answers hypercalls |
 //! | `clock`, `timers` | guest time and deadlines |
 //! | `interrupts` | routing between local APICs |
+//! | `placement`, `limiter` | what the host's scheduler is asked for, and the limit it need not be |
 //! | `features`, `cpuid` | what the processor offers |
 //! | `hv`, `hypercall` | the hypervisor's interface for guests |
 
@@ -36,10 +37,12 @@ mod guest;
 mod hv;
 mod hypercall;
 mod interrupts;
+mod limiter;
 mod map;
 mod notifications;
 mod overlay;
 mod partition;
+mod placement;
 mod random;
 mod registers;
 mod remote;
@@ -123,6 +126,8 @@ impl SoftEngine {
         capabilities.can_scale_tsc = true;
         capabilities.physical_address_width = model.phys_bits;
         capabilities.max_processor_count = MAX_PROCESSORS;
+        capabilities.scheduler_features = placement::scheduler_features();
+        capabilities.numa_nodes = placement::nodes();
         Self { capabilities }
     }
 }
@@ -144,6 +149,13 @@ impl Engine for SoftEngine {
                 engine: "soft",
                 ability: "a deterministic clock with more than one processor",
                 advice: "use one processor or the host's clock",
+            });
+        }
+        if is_deterministic && config.scheduling.cpu_cap != 0 {
+            return Err(CreateError::NotAvailable {
+                engine: "soft",
+                ability: "a processor limit with a deterministic clock",
+                advice: "real time has no part in it: leave the limit at 0",
             });
         }
         let synthetic = Features::from_bits_retain(config.synthetic_features);

@@ -39,8 +39,10 @@ use crate::env::msr::TSC_DEADLINE;
 use crate::guest;
 use crate::hv::HvPartition;
 use crate::hv::HvVp;
+use crate::limiter::Limiter;
 use crate::map::GpaMap;
 use crate::map::Slot;
+use crate::placement::Placement;
 use crate::remote::Remote;
 use crate::shared::Shared;
 use crate::vp::SoftVp;
@@ -119,12 +121,16 @@ impl EnginePartition for SoftPartition {
         self
     }
 
-    fn create_vp(&self, index: VpIndex) -> Result<Box<dyn EngineVp>, CreateError> {
+    fn create_vp(&self, index: VpIndex, node: Option<u16>) -> Result<Box<dyn EngineVp>, CreateError> {
         let count = self.shared.config.processor_count;
         if index.0 >= count {
             return Err(CreateError::BadIndex { index, count });
         }
-        Ok(Box::new(self.make_vp(index)?))
+        let mut vp = self.make_vp(index)?;
+        let scheduling = &self.shared.config.scheduling;
+        vp.placement = Placement::new(node.or(scheduling.numa_node), scheduling.cpu_weight);
+        vp.limiter = Limiter::new(scheduling.cpu_cap);
+        Ok(Box::new(vp))
     }
 
     fn reset(&self) {

@@ -37,6 +37,9 @@ use crate::clock::coarse_ns;
 use crate::env::VpEnv;
 use crate::events;
 use crate::hypercall;
+use crate::limiter::Limiter;
+use crate::limiter::Turn;
+use crate::placement::Placement;
 use crate::remote::Remote;
 use crate::shared::Shared;
 use crate::vp_shared::Place;
@@ -62,6 +65,12 @@ pub(crate) struct SoftVp {
     pub(crate) is_idle: bool,
     /// Length of the instruction behind the last exit.
     pub(crate) exit_length: u8,
+    /// Where and how eagerly its thread runs.
+    pub(crate) placement: Placement,
+    /// How much of a host processor it may use.
+    pub(crate) limiter: Option<Limiter>,
+    /// Time spent resting for the limit, in nanoseconds.
+    rest_ns: u64,
     /// It has run since creation or the last reset.
     pub(crate) has_run: bool,
 }
@@ -79,6 +88,9 @@ impl SoftVp {
             is_ext_int_started: false,
             is_idle: false,
             exit_length: 0,
+            placement: Placement::default(),
+            limiter: None,
+            rest_ns: 0,
             has_run: false,
         }
     }
@@ -261,6 +273,9 @@ impl SoftVp {
                 *reason = exit;
                 return Ok(());
             }
+            if self.limiter.is_some() && self.must_rest() {
+                continue;
+            }
             if !is_checked {
                 is_checked = true;
                 if self.is_unchecked && !self.cpu.check_state() {
@@ -315,6 +330,43 @@ impl SoftVp {
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// Starts a turn of a limited processor, or rests. True if it rested and has to look around again.
+    fn must_rest(&mut self) -> bool {
+        let Some(limiter) = &mut self.limiter else { return false };
+        let icount = self.cpu.s.icount;
+        match limiter.decide() {
+            Turn::Run(time) => {
+                let env = self.env();
+                let end = env.ns(icount).saturating_add(time.as_nanos() as u64);
+                env.slice_end = Some(end);
+                env.rearm();
+                false
+            }
+            Turn::Rest(time) => {
+                self.end_turn();
+                self.publish();
+                self.vp.clear_nudge();
+                if !self.vp.is_canceled() && !self.vp.has_request(u32::MAX) {
+                    let start = Instant::now();
+                    self.vp.park(Some(time));
+                    self.rest_ns += u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                    self.shared.enter_running(&self.vp, Place::Parked);
+                }
+                // What others wanted meanwhile is looked at.
+                self.vp.nudge();
+                true
+            }
+        }
+    }
+
+    /// Takes the end of the turn from the deadlines.
+    fn end_turn(&mut self) {
+        let env = self.env();
+        if env.slice_end.take().is_some() {
+            env.rearm();
         }
     }
 
@@ -419,6 +471,7 @@ impl SoftVp {
 
     /// Waits for a kick or the next deadline.
     fn park(&mut self) {
+        self.end_turn();
         self.publish();
         self.env().set_asleep(true);
         self.wait();
@@ -482,6 +535,11 @@ impl EngineVp for SoftVp {
     fn run(&mut self, exit: &mut Exit) -> Result<(), EngineRunError> {
         let start = coarse_ns();
         let halted_before = self.vp.counters.halt_ns.get();
+        let rested_before = self.rest_ns;
+        let stay = (!self.placement.is_empty()).then(|| self.placement.enter());
+        if let Some(limiter) = &mut self.limiter {
+            limiter.enter();
+        }
         self.vp.note_run(Some(start));
         self.shared.enter_running(&self.vp, Place::Outside);
         let result = self.run_to_exit(&mut exit.reason);
@@ -494,10 +552,16 @@ impl EngineVp for SoftVp {
         if self.env().has_overlay_changes() {
             self.change_overlays();
         }
+        if let Some(limiter) = &mut self.limiter {
+            limiter.leave();
+            self.end_turn();
+        }
+        drop(stay);
         let total = coarse_ns().wrapping_sub(start);
         let halted = self.vp.counters.halt_ns.get().wrapping_sub(halted_before);
         self.vp.note_run(None);
-        self.vp.counters.run_ns.add(total.saturating_sub(halted));
+        let rested = self.rest_ns.wrapping_sub(rested_before);
+        self.vp.counters.run_ns.add(total.saturating_sub(halted).saturating_sub(rested));
         result
     }
 

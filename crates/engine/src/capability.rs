@@ -32,6 +32,21 @@ bitflags::bitflags! {
         const DEVICE_ACCESS_TRACKING = 1 << 10;
     }
 
+    /// What of the host's scheduler partitions can ask for (`WHV_SCHEDULER_FEATURES`).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    pub struct SchedulerFeatures: u64 {
+        /// A guaranteed share of processor time.
+        const CPU_RESERVE = 1 << 0;
+        /// An upper limit of processor time.
+        const CPU_CAP = 1 << 1;
+        /// A weight against others.
+        const CPU_WEIGHT = 1 << 2;
+        /// Membership of a group of processors.
+        const CPU_GROUP_ID = 1 << 3;
+        /// No other work on the sibling threads of a processor's core.
+        const DISABLE_SMT = 1 << 4;
+    }
+
     /// Populate advice the engine honours (`WHV_ADVISE_GPA_RANGE_POPULATE_FLAGS`).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
     pub struct PopulateFlags: u32 {
@@ -69,8 +84,10 @@ pub struct Capabilities {
     pub msr_exit_bitmap: MsrExitBitmap,
     /// Populate advice honoured.
     pub populate_flags: PopulateFlags,
-    /// Scheduler abilities; 0 as no engine has any.
-    pub scheduler_features: u64,
+    /// What is honoured of scheduling properties.
+    pub scheduler_features: SchedulerFeatures,
+    /// NUMA nodes that processors can be placed on.
+    pub numa_nodes: Vec<u16>,
     /// Processor maker.
     pub vendor: ProcessorVendor,
     /// Processor features guests can get.

@@ -164,6 +164,23 @@ pub enum UnimplementedMsrAction {
     Exit = 2,
 }
 
+/// What a partition asks of the host's scheduler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Scheduling {
+    /// Most processor time each virtual processor may use, in 65536ths of a host processor; 0 for no limit.
+    pub cpu_cap: u32,
+    /// Weight against others, 1 to 10000; 100 is the usual one.
+    pub cpu_weight: u32,
+    /// The node whose processors run the virtual ones.
+    pub numa_node: Option<u16>,
+}
+
+impl Default for Scheduling {
+    fn default() -> Self {
+        Self { cpu_cap: 0, cpu_weight: 100, numa_node: None }
+    }
+}
+
 /// The two words of processor features (`WHV_X64_PROCESSOR_FEATURES1` and `..2`).
 pub type FeatureBanks = [u64; 2];
 
@@ -201,6 +218,8 @@ pub struct PartitionConfig {
     pub exits: ExitControls,
     /// Source of guest time.
     pub clock: ClockMode,
+    /// How the host's scheduler treats it.
+    pub scheduling: Scheduling,
 }
 
 impl PartitionConfig {
@@ -223,6 +242,7 @@ impl PartitionConfig {
             apic_hz: capabilities.apic_hz,
             exits: ExitControls::default(),
             clock: ClockMode::Host,
+            scheduling: Scheduling::default(),
         }
     }
 }

@@ -68,11 +68,12 @@ pub trait EnginePartition: Send + Sync {
     /// Guest time.
     fn time(&self) -> &dyn EngineTime;
 
-    /// Makes a processor in reset state. The platform sees to it that no index exists twice at a time.
+    /// Makes a processor in reset state. The platform sees to it that no index exists twice at a time. `node` is the NUMA
+    /// node to place it on; without one the partition's counts.
     ///
     /// # Errors
     /// [`CreateError::BadIndex`] or [`CreateError::OutOfMemory`].
-    fn create_vp(&self, index: VpIndex) -> Result<Box<dyn EngineVp>, CreateError>;
+    fn create_vp(&self, index: VpIndex, node: Option<u16>) -> Result<Box<dyn EngineVp>, CreateError>;
 
     /// Forgets what the guest has set for the whole partition. No processor is inside run; the platform resets the
     /// processors and the time itself.

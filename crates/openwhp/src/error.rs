@@ -205,6 +205,9 @@ pub enum VpError {
         /// The partition's count.
         count: u32,
     },
+    /// The machine has no such NUMA node.
+    #[error("this machine has no NUMA node {0}")]
+    BadNode(u16),
     /// The processor is inside run.
     #[error("the processor is running; cancel it first")]
     Running,

@@ -470,6 +470,21 @@ impl Partition {
     /// [`VpError`].
     #[doc(alias = "WHvCreateVirtualProcessor")]
     pub fn create_vp(&self, index: VpIndex) -> Result<Processor, VpError> {
+        self.create_vp_on(index, None)
+    }
+
+    /// Creates a processor in reset state, to run on the host processors of a NUMA node; with `None` on those of the
+    /// partition's primary node, if it has one. A hint: the client's own choice of processors for its threads goes first.
+    ///
+    /// # Errors
+    /// [`VpError::BadNode`], or as [`Partition::create_vp`].
+    #[doc(alias = "WHvCreateVirtualProcessor2")]
+    pub fn create_vp_on(&self, index: VpIndex, node: Option<u16>) -> Result<Processor, VpError> {
+        if let Some(node) = node
+            && !self.capabilities().numa_nodes.contains(&node)
+        {
+            return Err(VpError::BadNode(node));
+        }
         let live = self.live().ok_or(VpError::NotSetUp)?;
         let mut vps = live.vps.write().unwrap_or_else(PoisonError::into_inner);
         let count = live.config.processor_count;
@@ -477,7 +492,7 @@ impl Partition {
         if place.is_some() {
             return Err(VpError::Exists(index));
         }
-        let engine_vp = live.engine.create_vp(index).map_err(|error| match error {
+        let engine_vp = live.engine.create_vp(index, node).map_err(|error| match error {
             EngineCreateError::BadIndex { index, count } => VpError::BadIndex { index, count },
             other => VpError::Engine(other),
         })?;

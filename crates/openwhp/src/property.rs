@@ -65,13 +65,13 @@ properties! {
     NestedVirtualization(bool) = 0x4;
     /// Which MSR accesses exit. May change while set up.
     X64MsrExitBitmap(MsrExitBitmap) = 0x5;
-    /// Placement hint; 0xFFFF means none.
+    /// The NUMA node whose host processors run the virtual ones; 0xFFFF means none.
     PrimaryNumaNode(u16) = 0x6;
     /// Reserved share of processor time.
     CpuReserve(u32) = 0x7;
-    /// Upper bound of processor time.
+    /// Most processor time each virtual processor may use, in 65536ths of a host processor; 0 means no bound.
     CpuCap(u32) = 0x8;
-    /// Relative weight in scheduling.
+    /// Weight against other work of the host, 1 to 10000; 100 is the usual one.
     CpuWeight(u32) = 0x9;
     /// Scheduling group.
     CpuGroupId(u64) = 0xA;
@@ -79,7 +79,7 @@ properties! {
     ProcessorFrequencyCap(u32) = 0xB;
     /// Allow virtual PCI devices.
     AllowDeviceAssignment(bool) = 0xC;
-    /// Do not run on sibling threads.
+    /// Keep other work off the sibling threads of a core; taken where there are none.
     DisableSmt(bool) = 0xD;
     /// First word of processor features.
     ProcessorFeatures(u64) = 0x1001;

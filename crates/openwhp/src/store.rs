@@ -6,6 +6,7 @@ use openwhp_engine::CapabilityFeatures;
 use openwhp_engine::ClockMode;
 use openwhp_engine::ExitControls;
 use openwhp_engine::PartitionConfig;
+use openwhp_engine::SchedulerFeatures;
 
 use crate::Property;
 use crate::PropertyCode;
@@ -14,6 +15,13 @@ use crate::SetupError;
 
 /// Highest processor count outside x2APIC mode: the width of an xAPIC id, less the broadcast.
 const MAX_XAPIC_PROCESSORS: u32 = 255;
+
+/// No primary NUMA node.
+const NO_NODE: u16 = 0xFFFF;
+/// A whole host processor, in the unit of limits.
+const WHOLE_PROCESSOR: u32 = 0x1_0000;
+/// Highest weight.
+const MAX_WEIGHT: u32 = 10_000;
 
 /// Everything a client has configured so far.
 #[derive(Clone, Debug)]
@@ -24,8 +32,6 @@ pub(crate) struct Store {
     nested_virtualization: bool,
     primary_numa_node: u16,
     cpu_reserve: u32,
-    cpu_cap: u32,
-    cpu_weight: u32,
     cpu_group_id: u64,
     frequency_cap: u32,
     allow_device_assignment: bool,
@@ -50,10 +56,8 @@ impl Store {
             has_processor_count: false,
             separate_security_domain: false,
             nested_virtualization: false,
-            primary_numa_node: 0xFFFF,
+            primary_numa_node: NO_NODE,
             cpu_reserve: 0,
-            cpu_cap: 0,
-            cpu_weight: 100,
             cpu_group_id: 0,
             frequency_cap: 0,
             allow_device_assignment: false,
@@ -89,8 +93,8 @@ impl Store {
             PropertyCode::X64MsrExitBitmap => Property::X64MsrExitBitmap(config.exits.msrs),
             PropertyCode::PrimaryNumaNode => Property::PrimaryNumaNode(self.primary_numa_node),
             PropertyCode::CpuReserve => Property::CpuReserve(self.cpu_reserve),
-            PropertyCode::CpuCap => Property::CpuCap(self.cpu_cap),
-            PropertyCode::CpuWeight => Property::CpuWeight(self.cpu_weight),
+            PropertyCode::CpuCap => Property::CpuCap(config.scheduling.cpu_cap),
+            PropertyCode::CpuWeight => Property::CpuWeight(config.scheduling.cpu_weight),
             PropertyCode::CpuGroupId => Property::CpuGroupId(self.cpu_group_id),
             PropertyCode::ProcessorFrequencyCap => Property::ProcessorFrequencyCap(self.frequency_cap),
             PropertyCode::AllowDeviceAssignment => {
@@ -142,10 +146,13 @@ impl Store {
             Property::SeparateSecurityDomain(value) => self.separate_security_domain = value,
             Property::NestedVirtualization(value) => self.nested_virtualization = value,
             Property::X64MsrExitBitmap(value) => config.exits.msrs = value,
-            Property::PrimaryNumaNode(value) => self.primary_numa_node = value,
+            Property::PrimaryNumaNode(value) => {
+                self.primary_numa_node = value;
+                config.scheduling.numa_node = (value != NO_NODE).then_some(value);
+            }
             Property::CpuReserve(value) => self.cpu_reserve = value,
-            Property::CpuCap(value) => self.cpu_cap = value,
-            Property::CpuWeight(value) => self.cpu_weight = value,
+            Property::CpuCap(value) => config.scheduling.cpu_cap = value,
+            Property::CpuWeight(value) => config.scheduling.cpu_weight = value,
             Property::CpuGroupId(value) => self.cpu_group_id = value,
             Property::ProcessorFrequencyCap(value) => self.frequency_cap = value,
             Property::AllowDeviceAssignment(value) => self.allow_device_assignment = value,
@@ -213,7 +220,9 @@ impl Store {
 
 /// Checks one value by itself.
 fn check(property: &Property, capabilities: &Capabilities) -> Result<(), PropertyError> {
+    const REFUSED: &str = "the host's scheduler cannot honour it";
     let code = property.code();
+    let can = |feature| capabilities.scheduler_features.contains(feature);
     match property {
         Property::ExtendedVmExits(value) => {
             require(capabilities.extended_vm_exits.contains(*value), code, "exit is not offered")
@@ -224,12 +233,25 @@ fn check(property: &Property, capabilities: &Capabilities) -> Result<(), Propert
         Property::X64MsrExitBitmap(value) => {
             require(capabilities.msr_exit_bitmap.contains(*value), code, "exit is not offered")
         }
-        Property::CpuReserve(value) | Property::CpuCap(value) => {
-            require(*value == 0, code, "the scheduler cannot honour it")
+        Property::PrimaryNumaNode(node) => {
+            let exists = *node == NO_NODE || capabilities.numa_nodes.contains(node);
+            require(exists, code, "this machine has no such node")
         }
-        Property::CpuWeight(value) => require(*value == 100, code, "the scheduler cannot honour it"),
-        Property::CpuGroupId(value) => require(*value == 0, code, "the scheduler cannot honour it"),
-        Property::DisableSmt(value) => require(!*value, code, "the scheduler cannot honour it"),
+        Property::CpuReserve(value) => {
+            require(*value == 0 || can(SchedulerFeatures::CPU_RESERVE), code, REFUSED)
+        }
+        Property::CpuCap(value) => {
+            require(*value <= WHOLE_PROCESSOR, code, "it exceeds a whole processor")?;
+            require(*value == 0 || can(SchedulerFeatures::CPU_CAP), code, REFUSED)
+        }
+        Property::CpuWeight(value) => {
+            require((1..=MAX_WEIGHT).contains(value), code, "weights are 1 to 10000")?;
+            require(*value == 100 || can(SchedulerFeatures::CPU_WEIGHT), code, REFUSED)
+        }
+        Property::CpuGroupId(value) => {
+            require(*value == 0 || can(SchedulerFeatures::CPU_GROUP_ID), code, REFUSED)
+        }
+        Property::DisableSmt(value) => require(!*value || can(SchedulerFeatures::DISABLE_SMT), code, REFUSED),
         Property::ProcessorFrequencyCap(value) => require(*value == 0, code, "frequency cannot be capped"),
         Property::ProcessorClFlushSize(value) => {
             require(*value == capabilities.cl_flush_size, code, "differs from the processor's line size")
@@ -267,7 +289,6 @@ fn check(property: &Property, capabilities: &Capabilities) -> Result<(), Propert
         }
         Property::SeparateSecurityDomain(_)
         | Property::NestedVirtualization(_)
-        | Property::PrimaryNumaNode(_)
         | Property::AllowDeviceAssignment(_)
         | Property::ProcessorFeatures(_)
         | Property::ProcessorFeaturesBanks(_)

@@ -10,6 +10,8 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use openwhp::EngineChoice;
 
+#[cfg(feature = "gdb")]
+use crate::debug::address::Address;
 use crate::disk::DiskOptions;
 use crate::layout;
 use crate::trace::options as trace;
@@ -25,6 +27,8 @@ Examples:
   openwhp run --kernel vmlinuz --disk path=root.img --disk path=data.img,readonly=on \\
               --cmdline 'console=ttyS0 root=/dev/vda'
       Boot Linux from a disk image, with a second one that is only read.
+  openwhp run --gdb tcp:1234 --paused --kernel vmlinux --cmdline 'console=ttyS0 nokaslr'
+      Wait for `gdb vmlinux` with `target remote :1234` before the first instruction.
   openwhp run --trace exits=exits.log --trace summary
       Write a line per exit to a file, and a table of them at the end.
   openwhp run --kernel test.elf --serial file=log.txt --net none --debug-exit 0xf4 --timeout 60
@@ -122,6 +126,14 @@ struct RunWords {
     /// Write a line per exit (to FILE, or standard error), or counts and times at the end; may be repeated
     #[arg(long, value_name = "exits[=FILE][,format=text|json]|summary", value_parser = trace::parse)]
     trace: Vec<TraceWord>,
+    /// Let a debugger connect there
+    #[cfg(feature = "gdb")]
+    #[arg(long, value_name = "tcp:PORT|tcp:HOST:PORT|unix:PATH", value_parser = Address::parse)]
+    gdb: Option<Address>,
+    /// Wait for the debugger before the first instruction
+    #[cfg(feature = "gdb")]
+    #[arg(long, requires = "gdb")]
+    paused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -180,6 +192,12 @@ pub struct RunOptions {
     pub is_deterministic: bool,
     /// What is recorded of exits.
     pub trace: TraceOptions,
+    /// Where a debugger connects.
+    #[cfg(feature = "gdb")]
+    pub gdb: Option<Address>,
+    /// The guest waits for the debugger.
+    #[cfg(feature = "gdb")]
+    pub is_paused: bool,
 }
 
 /// What the command line asks for.
@@ -274,6 +292,10 @@ fn run_options(words: RunWords) -> Result<RunOptions, String> {
         has_hyperv: words.hyperv == Switch::On,
         is_deterministic: words.deterministic,
         trace: words.trace.into_iter().collect(),
+        #[cfg(feature = "gdb")]
+        gdb: words.gdb,
+        #[cfg(feature = "gdb")]
+        is_paused: words.paused,
     })
 }
 

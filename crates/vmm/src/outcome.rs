@@ -30,6 +30,8 @@ pub enum Outcome {
     Left,
     /// A signal asked for the end.
     Signal(u8),
+    /// A debugger ended the run.
+    Killed,
     /// The guest cannot go on; a report with the reason.
     Died(String),
 }
@@ -39,7 +41,7 @@ impl Outcome {
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
-            Self::PowerOff | Self::Reset | Self::Left => 0,
+            Self::PowerOff | Self::Reset | Self::Left | Self::Killed => 0,
             // The status of a process has eight bits.
             Self::DebugExit(value) => (value << 1) | 1,
             Self::Timeout => STATUS_TIMEOUT,

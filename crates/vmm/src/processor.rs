@@ -10,6 +10,7 @@ use openwhp::RegisterName as Name;
 use openwhp::RegisterValue;
 use openwhp::emulate;
 
+use crate::debug::control::Control;
 use crate::machine::Machine;
 use crate::outcome::Ending;
 use crate::outcome::Outcome;
@@ -57,6 +58,8 @@ pub struct VpLoop {
     pub time_keeper: TimeKeeper,
     /// Where exits are recorded.
     pub trace: Option<Arc<ExitTrace>>,
+    /// Where a debugger stops it.
+    pub debug: Option<Arc<Control>>,
 }
 
 impl VpLoop {
@@ -69,6 +72,9 @@ impl VpLoop {
 
     fn run_until_over(&self) -> Result<(), String> {
         while !self.ending.is_over() {
+            if let Some(debug) = &self.debug {
+                debug.pass(self.number())?;
+            }
             if self.is_first {
                 self.take_pic_interrupt()?;
                 if self.time_keeper == TimeKeeper::Alarms {
@@ -93,8 +99,22 @@ impl VpLoop {
         answered
     }
 
+    fn number(&self) -> usize {
+        self.vp.index().0 as usize
+    }
+
     fn answer(&self, exit: &Exit) -> Result<(), String> {
-        let died = |reason: &str| Err(report::death(&self.vp, exit, reason));
+        let died = |reason: &str| {
+            if let Some(debug) = &self.debug {
+                debug.died(self.number());
+            }
+            Err(report::death(&self.vp, exit, reason))
+        };
+        if let Some(debug) = &self.debug
+            && debug.exit(self.number(), exit)?
+        {
+            return Ok(());
+        }
         match exit.reason {
             ExitReason::IoPort(_) => self
                 .machine

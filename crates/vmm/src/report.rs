@@ -88,7 +88,9 @@ pub fn memory_access(access: &MemoryAccess, error: &EmulateError) -> String {
     format!("{what} guest physical address {} where no memory is: {error}", access.gpa)
 }
 
-fn registers(vp: &Processor) -> String {
+/// Every register that tells what a processor was doing, as lines.
+#[must_use]
+pub fn registers(vp: &Processor) -> String {
     let mut text = String::new();
     let value = |name| vp.register(name).unwrap_or_default();
     for row in GENERAL.chunks(3) {

@@ -28,6 +28,9 @@ use crate::cli::Serial;
 use crate::console::Console;
 use crate::console::Sink;
 use crate::console::VirtioEnd;
+use crate::debug::control::Control;
+#[cfg(feature = "gdb")]
+use crate::debug::server::Server;
 use crate::disk::Disk;
 use crate::input::InputLoop;
 use crate::input::Keyboard;
@@ -68,6 +71,7 @@ struct Session<'a> {
     wake: Wake,
     ending: Arc<Ending>,
     trace: Option<Arc<ExitTrace>>,
+    debug: Option<Arc<Control>>,
 }
 
 /// Runs a guest to its end.
@@ -88,7 +92,16 @@ pub fn run(options: &RunOptions) -> Result<Outcome, String> {
     let ending = Arc::new(Ending::new());
     watch_signals(&ending)?;
     let trace = ExitTrace::open(&options.trace)?.map(Arc::new);
-    let session = Session { options, payload, disks, console, wake, ending, trace };
+    #[cfg(feature = "gdb")]
+    let server = match &options.gdb {
+        Some(address) => Some(Server::start(address, options.is_paused, &ending)?),
+        None => None,
+    };
+    #[cfg(feature = "gdb")]
+    let debug = server.as_ref().map(Server::control);
+    #[cfg(not(feature = "gdb"))]
+    let debug = None;
+    let session = Session { options, payload, disks, console, wake, ending, trace, debug };
     let is_stdio = options.serial == Serial::Stdio;
     let raw_mode = if is_stdio { RawMode::enter() } else { None };
     let mut keyboard = is_stdio.then(|| Keyboard { escape: raw_mode.is_some().then(EscapeFilter::default) });
@@ -108,6 +121,10 @@ pub fn run(options: &RunOptions) -> Result<Outcome, String> {
         }
         session.ending.restart();
     };
+    #[cfg(feature = "gdb")]
+    if let Some(server) = server {
+        server.finish(outcome.status());
+    }
     drop(raw_mode);
     if let Some(trace) = &session.trace {
         trace.finish();
@@ -125,6 +142,7 @@ fn explain(outcome: &Outcome, options: &RunOptions) {
             eprintln!("openwhp: the time limit of {limit} s was reached");
         }
         Outcome::Left => eprintln!("\nopenwhp: left the console; the guest was stopped"),
+        Outcome::Killed => eprintln!("openwhp: the debugger ended the run"),
         Outcome::Signal(number) => eprintln!("openwhp: stopped by signal {number}"),
         Outcome::PowerOff | Outcome::Reset | Outcome::DebugExit(_) => {}
     }
@@ -265,6 +283,9 @@ impl Session<'_> {
             keyboard,
         };
         let result = self.run_threads(&machine, &processors, input, deadline);
+        if let Some(debug) = &self.debug {
+            debug.end_boot();
+        }
         partition.delete();
         result
     }
@@ -283,6 +304,9 @@ impl Session<'_> {
         }
         for vp in processors {
             self.ending.add_processor(vp.canceller());
+        }
+        if let Some(debug) = &self.debug {
+            debug.begin_boot(processors);
         }
         let ending = &*self.ending;
         std::thread::scope(|scope| {
@@ -313,6 +337,7 @@ impl Session<'_> {
                     is_first: index == 0,
                     time_keeper,
                     trace: self.trace.clone(),
+                    debug: self.debug.clone(),
                 };
                 let run = || {
                     let _guard = EndOnPanic(ending);
@@ -324,6 +349,9 @@ impl Session<'_> {
             let outcome = ending.wait(limit);
             self.wake.ring();
             machine.wake_clock();
+            if let Some(debug) = &self.debug {
+                debug.wake();
+            }
             // Joined here, a thread that panicked does not take this one along.
             threads.into_iter().for_each(|thread| drop(thread.join()));
             let keyboard = input.join().unwrap_or(None);

@@ -25,6 +25,7 @@ mod injection;
 mod interrupt;
 mod long;
 mod memory;
+mod memory_rights;
 mod other_process;
 mod partition;
 mod port;
@@ -32,6 +33,7 @@ mod processor;
 mod property;
 mod register;
 mod register_sweep;
+mod scheduling;
 mod state;
 mod trigger;
 mod vpci;
@@ -82,10 +84,12 @@ pub fn all() -> impl Iterator<Item = Case> {
         property::CASES,
         memory::CASES,
         other_process::CASES,
+        memory_rights::CASES,
         host_faults::CASES,
         processor::CASES,
         register::CASES,
         register_sweep::CASES,
+        scheduling::CASES,
         state::CASES,
         vpci::CASES,
         interrupt::CASES,

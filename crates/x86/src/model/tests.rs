@@ -424,3 +424,13 @@ fn waiting_checks_its_operands_and_ends() {
     m.cpu.s.gpr[RAX] = 1 << 40;
     assert!(matches!(m.run(1), CpuExit::Exception { event, .. } if event.vector == vector::PF));
 }
+
+#[test]
+fn flaws_of_speculation_are_absent_by_name() {
+    let caps = model(Vendor::Intel).arch_capabilities();
+    // RDCL, IBRS always, SKIP_L1DFL, SSB, MDS, PSCHANGE, TAA, SBDR, FBSDP, PSDP, FB_CLEAR, BHI, PBRSB, GDS, RFDS, ITS.
+    for bit in [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 17, 20, 24, 26, 27, 62] {
+        assert_ne!(caps & 1 << bit, 0, "{bit}");
+    }
+    assert_eq!(caps & 1 << 2, 0, "no alternate return predictor");
+}

@@ -637,7 +637,7 @@ impl Cpu {
     }
 
     /// Runs exactly one instruction with `bus` answering for ports and unmapped memory. Events pending before it
-    /// are not delivered; a fault it raises is.
+    /// are not delivered; a fault it raises is, or becomes the next run's exit when its vector is intercepted.
     ///
     /// # Errors
     /// The exit that stopped it; the instruction has then not completed (a REP instruction may have made progress).
@@ -664,8 +664,11 @@ impl Cpu {
                     }
                     continue;
                 }
-                if let Some(exit) = self.take_trap() {
-                    out = Err(exit);
+                match self.take_trap() {
+                    None => {}
+                    // The owner wants to see it, which happens when it runs the processor again.
+                    Some(exit @ CpuExit::Exception { .. }) => self.exit_after(exit),
+                    Some(exit) => out = Err(exit),
                 }
                 break;
             }

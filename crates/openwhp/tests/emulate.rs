@@ -1,0 +1,56 @@
+//! Finishing instructions that raise something themselves.
+
+mod common;
+
+use common::CODE;
+use common::HANDLER;
+use common::Machine;
+use openwhp::ExitReason;
+use openwhp::ExtendedVmExits;
+use openwhp::Gpa;
+use openwhp::MmioBus;
+use openwhp::Partition;
+use openwhp::Property;
+use openwhp::RegisterName as Name;
+use openwhp::emulate;
+
+/// mov ax, 2000h; mov ds, ax; div byte [0]: the divisor is a device's.
+const DIVIDE: [u8; 9] = [0xB8, 0x00, 0x20, 0x8E, 0xD8, 0xF6, 0x36, 0x00, 0x00];
+
+struct Zeros;
+
+impl MmioBus for Zeros {
+    fn read(&mut self, _gpa: Gpa, data: &mut [u8]) {
+        data.fill(0);
+    }
+    fn write(&mut self, _gpa: Gpa, _data: &[u8]) {}
+}
+
+fn divide(m: &Machine) {
+    m.handler(0, HANDLER, &[0xF4]);
+    let exit = m.run();
+    assert!(matches!(exit.reason, ExitReason::MemoryAccess(access) if access.gpa == Gpa(0x2_0000)));
+    emulate::mmio(&m.vp, &exit, &mut Zeros).expect("emulation");
+}
+
+#[test]
+fn an_exception_of_the_instruction_is_delivered() {
+    let m = Machine::new(&DIVIDE);
+    divide(&m);
+    assert_eq!(m.get(Name::RIP), HANDLER);
+    assert_eq!(m.run().reason, ExitReason::Halt);
+}
+
+#[test]
+fn an_exception_that_exits_is_the_next_runs_exit() {
+    let builder = Partition::builder()
+        .processors(1)
+        .exits(ExtendedVmExits::EXCEPTION)
+        .property(Property::ExceptionExitBitmap(1));
+    let m = Machine::with(builder, &DIVIDE);
+    divide(&m);
+    assert_eq!(m.get(Name::RIP), CODE + 5);
+    let exit = m.run();
+    assert!(matches!(exit.reason, ExitReason::Exception(exception) if exception.vector == 0), "{exit:?}");
+    assert_eq!((exit.vp.rip, m.get(Name::RIP)), (CODE + 5, CODE + 5));
+}

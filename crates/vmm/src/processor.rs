@@ -158,6 +158,7 @@ impl VpLoop {
             Name::PENDING_EVENT,
             Name::INTERNAL_ACTIVITY_STATE,
             Name::APIC_BASE,
+            Name::PENDING_DEBUG_EXCEPTION,
         ];
         let values = self.vp.registers(&names).map_err(describe)?;
         let word = |index: usize| values.get(index).copied().map_or(0, RegisterValue::low);
@@ -168,8 +169,9 @@ impl VpLoop {
         if word(5) & APIC_ENABLED != 0 && !accepts_lint0 && !through_io_apic {
             return Ok(());
         }
-        let is_open =
-            word(0) & INTERRUPT_FLAG != 0 && word(1) & SHADOW == 0 && (word(2) | word(3)) & PENDING == 0;
+        // A debug trap that is due comes before an interrupt.
+        let is_free = (word(2) | word(3)) & PENDING == 0 && word(6) == 0;
+        let is_open = word(0) & INTERRUPT_FLAG != 0 && word(1) & SHADOW == 0 && is_free;
         if !is_open {
             let request = (Name::DELIVERABILITY_NOTIFICATIONS, INTERRUPT_NOTIFICATION.into());
             return self.vp.set_registers(&[request]).map_err(describe);

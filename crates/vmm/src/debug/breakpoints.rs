@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashSet;
 
 use gdbstub::target::ext::breakpoints::WatchKind;
 use openwhp::Gpa;
@@ -14,6 +13,7 @@ use openwhp::Partition;
 
 use super::control;
 use super::control::Control;
+use super::control::InMemory;
 use super::dr;
 use super::dr::Kind;
 use super::dr::Tag;
@@ -138,33 +138,29 @@ impl Breakpoints {
         wanted
     }
 
-    /// Puts all into place, before processors run; returns the addresses with a breakpoint in memory, and whether
-    /// debug registers are in use.
-    pub(super) fn insert(
-        &mut self,
-        control: &Control,
-        partition: &Partition,
-    ) -> Result<(HashSet<u64>, bool), Failure> {
-        let mut in_memory = HashSet::new();
+    /// Puts all into place, before processors run; returns what is in memory.
+    pub(super) fn insert(&mut self, control: &Control, partition: &Partition) -> Result<InMemory, Failure> {
+        let mut in_memory = InMemory::default();
         let wanted = self.wanted(control);
         for address in &self.soft {
             for gpa in self.places(control, *address) {
                 if self.patches.contains_key(&gpa) {
-                    in_memory.insert(*address);
+                    in_memory.linear.insert(*address);
                     continue;
                 }
                 let mut byte = [0];
                 let is_read = partition.read_gpa(Gpa(gpa), &mut byte).is_ok();
                 if is_read && partition.write_gpa(Gpa(gpa), &[BREAKPOINT]).is_ok() {
                     self.patches.insert(gpa, byte[0]);
-                    in_memory.insert(*address);
+                    in_memory.linear.insert(*address);
                 }
             }
         }
         for (vp, debug) in (0..control.count()).filter_map(|index| control.processor(index)) {
             control::lock(&debug).set_wanted(&vp, &wanted)?;
         }
-        Ok((in_memory, !wanted.is_empty()))
+        in_memory.physical = self.patches.keys().copied().collect();
+        Ok(in_memory)
     }
 
     /// Takes breakpoints out of memory. What the guest wrote there in the meantime stays.

@@ -18,6 +18,7 @@ use std::time::Instant;
 use openwhp::DestinationMode;
 use openwhp::Exit;
 use openwhp::ExitReason;
+use openwhp::Gva;
 use openwhp::InterruptKind;
 use openwhp::InterruptRequest;
 use openwhp::Partition;
@@ -27,6 +28,7 @@ use openwhp::RegisterName as Name;
 use super::vp;
 use super::vp::Failure;
 use super::vp::Order;
+use super::vp::Soft;
 use super::vp::Stop;
 use super::vp::Verdict;
 use super::vp::VpDebug;
@@ -45,6 +47,31 @@ pub struct Event {
     pub stop: Stop,
 }
 
+/// Breakpoints that are in memory now.
+#[derive(Clone, Debug, Default)]
+pub struct InMemory {
+    /// Linear addresses they were set for.
+    pub linear: HashSet<u64>,
+    /// Guest physical addresses they are at.
+    pub physical: HashSet<u64>,
+}
+
+impl InMemory {
+    /// Whether there is one where a processor stands.
+    fn at(&self, vp: &Processor) -> Soft {
+        if self.physical.is_empty() {
+            return Soft::No;
+        }
+        let Ok(position) = vp::position(vp) else { return Soft::No };
+        let is_here = vp.linear_to_physical(Gva(position)).is_ok_and(|gpa| self.physical.contains(&gpa.0));
+        match (is_here, self.linear.contains(&position)) {
+            (false, _) => Soft::No,
+            (true, true) => Soft::Here,
+            (true, false) => Soft::Alias,
+        }
+    }
+}
+
 /// The meeting point of processors and debugger.
 #[derive(Debug)]
 pub struct Control {
@@ -61,8 +88,7 @@ pub struct Control {
 struct State {
     boot: Option<Boot>,
     events: VecDeque<Event>,
-    /// Linear addresses at which breakpoints are in memory now.
-    soft: HashSet<u64>,
+    in_memory: InMemory,
     /// Hold the processors of the next boot.
     holds_next: bool,
     /// A debugger is connected.
@@ -194,11 +220,10 @@ impl Control {
                 let mut state = self.lock();
                 let Some(seat) = state.seat(index) else { return Ok(false) };
                 let (vp, debug, order) = (seat.vp.clone(), Arc::clone(&seat.debug), seat.order);
-                let is_soft =
-                    !state.soft.is_empty() && vp::position(&vp).is_ok_and(|at| state.soft.contains(&at));
+                let soft = state.in_memory.at(&vp);
                 drop(state);
                 let range = if let Order::Step(range) = order { range } else { None };
-                let verdict = lock(&debug).exception(&vp, exit, exception, is_soft, range)?;
+                let verdict = lock(&debug).exception(&vp, exit, exception, soft, range)?;
                 if let Verdict::Stop(stop) = verdict {
                     self.report(index, stop);
                 }
@@ -331,7 +356,7 @@ impl Control {
         let mut state = self.lock();
         state.is_attached = is_attached;
         state.events.clear();
-        state.soft.clear();
+        state.in_memory = InMemory::default();
         if is_attached {
             self.is_engaged.store(true, Ordering::SeqCst);
         }
@@ -360,10 +385,10 @@ impl Control {
         }
     }
 
-    /// Gives orders, one per processor, with the addresses at which breakpoints are in memory. All stand still.
-    pub fn go(&self, orders: &[Order], soft: HashSet<u64>) {
+    /// Gives orders, one per processor, with the breakpoints that are in memory. All stand still.
+    pub fn go(&self, orders: &[Order], in_memory: InMemory) {
         let mut state = self.lock();
-        state.soft = soft;
+        state.in_memory = in_memory;
         state.events.clear();
         let Some(boot) = &mut state.boot else { return };
         for (seat, order) in boot.seats.iter_mut().zip(orders) {

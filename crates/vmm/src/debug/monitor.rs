@@ -181,6 +181,6 @@ fn reset(machine: &mut Machine) -> String {
     if machine.control.boots() == boots {
         return "the run ends with a reset".to_owned();
     }
-    machine.attach();
+    machine.hold();
     "the machine was reset; `maint flush register-cache` shows it".to_owned()
 }

@@ -1,6 +1,5 @@
 //! The machine as the protocol crate sees it: a thread per processor.
 
-use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -55,6 +54,7 @@ use super::breakpoints::Watch;
 use super::control;
 use super::control::Control;
 use super::control::Event;
+use super::control::InMemory;
 use super::monitor;
 use super::registers::Layout;
 use super::registers::Registers;
@@ -159,12 +159,17 @@ impl Machine {
     /// Stops the machine for a debugger that has just connected.
     pub(super) fn attach(&mut self) {
         self.control.set_attached(true);
-        self.control.stop();
-        self.stand();
+        self.hold();
         let first = self.control.processor(0);
         self.registers = Registers::new(self.layout, first.as_ref().map(|(vp, _)| vp));
         self.is_physical = false;
         self.selected = 0;
+    }
+
+    /// Stops the machine as it is.
+    pub(super) fn hold(&mut self) {
+        self.control.stop();
+        self.stand();
     }
 
     /// The boot that was looked at last.
@@ -174,8 +179,7 @@ impl Machine {
 
     /// Gives the machine back to itself, and lets it run.
     pub(super) fn detach(&mut self) {
-        self.control.stop();
-        self.stand();
+        self.hold();
         self.breakpoints.clear();
         self.pending.clear();
         self.to_step_over.clear();
@@ -188,7 +192,7 @@ impl Machine {
             let _ = self.set_exits(&partition, None);
         }
         self.control.set_attached(false);
-        self.control.go(&vec![Order::Run; self.control.count()], HashSet::new());
+        self.control.go(&vec![Order::Run; self.control.count()], InMemory::default());
     }
 
     /// Stops a machine that runs. Returns the reason to report.
@@ -197,13 +201,16 @@ impl Machine {
         if !self.control.stop() {
             return None;
         }
-        if let Some(reason) = self.poll() {
-            return Some(reason);
-        }
-        if self.stepping_over.take().is_some() || !self.to_step_over.is_empty() {
-            // A breakpoint was stepped over, and the machine set going again: stop it for good.
-            self.to_step_over.clear();
-            self.control.stop();
+        // Breakpoints need not be passed any more.
+        let passing = self.stepping_over.take();
+        self.to_step_over.clear();
+        if let Some(event) = self.control.take_event() {
+            let is_silent =
+                event.stop == Stop::Passing || passing == Some(event.vp) && event.stop == Stop::Step;
+            if !is_silent {
+                self.control.put_event(event);
+                return self.poll();
+            }
         }
         self.stand();
         Some(MultiThreadStopReason::SignalWithThread { tid: tid(runner), signal: Signal::SIGINT })
@@ -236,7 +243,11 @@ impl Machine {
             self.pending.push_back(other);
         }
         let was_stepping_over = self.stepping_over.take() == Some(event.vp) && event.stop == Stop::Step;
-        if was_stepping_over && !matches!(self.plan.get(event.vp), Some(Order::Step(_))) {
+        let is_past = was_stepping_over && !matches!(self.plan.get(event.vp), Some(Order::Step(_)));
+        if is_past || event.stop == Stop::Passing {
+            if event.stop == Stop::Passing {
+                self.to_step_over.push(event.vp);
+            }
             match self.pending.pop_front() {
                 Some(pending) => event = pending,
                 None => match self.advance() {
@@ -253,7 +264,7 @@ impl Machine {
         let tid = tid(event.vp);
         let signal = |signal| MultiThreadStopReason::SignalWithThread { tid, signal };
         Some(match event.stop {
-            Stop::Step | Stop::Reset => signal(Signal::SIGTRAP),
+            Stop::Step | Stop::Reset | Stop::Passing => signal(Signal::SIGTRAP),
             Stop::Died => signal(Signal::SIGABRT),
             Stop::Soft => MultiThreadStopReason::SwBreak(tid),
             Stop::Hard => {
@@ -305,11 +316,11 @@ impl Machine {
             let mut orders = vec![Order::Stop; self.plan.len()];
             orders[index] = Order::Step(None);
             self.set_exits(&partition, Some(true))?;
-            self.control.go(&orders, HashSet::new());
+            self.control.go(&orders, InMemory::default());
             return Ok(());
         }
         let steps = self.plan.iter().any(|order| matches!(order, Order::Step(_)));
-        let (in_memory, _) = self.breakpoints.insert(&self.control, &partition)?;
+        let in_memory = self.breakpoints.insert(&self.control, &partition)?;
         self.set_exits(&partition, Some(steps))?;
         self.control.go(&self.plan, in_memory);
         Ok(())

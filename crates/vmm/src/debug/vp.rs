@@ -52,6 +52,8 @@ pub enum Stop {
     Step,
     /// A breakpoint in memory.
     Soft,
+    /// A breakpoint in memory that is another address's: to be passed without a word.
+    Passing,
     /// A breakpoint of the debug registers.
     Hard,
     /// A watchpoint, by its number.
@@ -72,6 +74,17 @@ pub enum Order {
     Run,
     /// Execute one instruction, and more while RIP stays in the range.
     Step(Option<(u64, u64)>),
+}
+
+/// Whether the debugger has a breakpoint in memory where a processor stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Soft {
+    /// No.
+    No,
+    /// Yes, for this linear address.
+    Here,
+    /// The same byte of memory has one, by another linear address.
+    Alias,
 }
 
 /// What an exception exit turned out to be.
@@ -402,8 +415,7 @@ impl VpDebug {
 
     // Exceptions.
 
-    /// Decides about an exception exit. `is_soft` tells whether the debugger has a breakpoint in memory there, `range`
-    /// is that of a step.
+    /// Decides about an exception exit. `soft` tells about breakpoints in memory there, `range` is that of a step.
     ///
     /// # Errors
     /// When registers cannot be reached, or the guest has died of it.
@@ -412,14 +424,17 @@ impl VpDebug {
         vp: &Processor,
         exit: &Exit,
         exception: &VpException,
-        is_soft: bool,
+        soft: Soft,
         range: Option<(u64, u64)>,
     ) -> Result<Verdict, Failure> {
         if exception.vector == DB && !exception.is_software {
             return self.debug_exception(vp, exit, exception, range);
         }
-        if exception.vector == BP && exception.is_software && is_soft {
+        if exception.vector == BP && exception.is_software && soft != Soft::No {
             self.abandon_step(vp)?;
+            if soft == Soft::Alias {
+                return Ok(Verdict::Stop(Stop::Passing));
+            }
             self.reported_at = Some(position_of(exit));
             return Ok(Verdict::Stop(Stop::Soft));
         }

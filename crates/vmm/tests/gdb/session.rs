@@ -84,6 +84,13 @@ fn a_breakpoint_waits_for_its_page_to_be_mapped() {
         assert_eq!((gdb.register(RIP), gdb.register(RCX)), (PAGED_COUNT, count));
     }
     assert_eq!(gdb.ask(&format!("m{PAGED_COUNT:x},1")), "41");
+    gdb.order(&format!("z0,{PAGED_COUNT:x},1"));
+    // A breakpoint of another address in the same byte of memory is passed without a word.
+    gdb.order(&format!("Z0,{:x},1", PAGED_COUNT - 0x4000_0000));
+    gdb.send("vCont;c");
+    std::thread::sleep(PAUSE);
+    assert!(gdb.interrupt().starts_with("T02"));
+    assert!(gdb.register(RCX) > 3);
     // Where nothing will ever be mapped there are as many as there are registers.
     for index in 0..4 {
         gdb.order(&format!("Z0,{:x},1", 0x8000_0000_u64 + index));

@@ -48,6 +48,11 @@ use crate::layout;
 use crate::outcome::Ending;
 use crate::outcome::Outcome;
 
+mod wires;
+
+use wires::Waiting;
+use wires::Wires;
+
 const LINE_TIMER: usize = 0;
 const LINE_KEYBOARD: usize = 1;
 const LINE_SERIAL: usize = 4;
@@ -79,6 +84,8 @@ pub struct Devices {
     lines: [bool; PINS],
     messages: Vec<InterruptMessage>,
     deadline_ns: Option<u64>,
+    /// Absent in deterministic runs.
+    wires: Option<Wires>,
 }
 
 /// What a machine is made from.
@@ -96,6 +103,8 @@ pub struct Parts {
     pub debug_exit: Option<u16>,
     /// Wall-clock time at the guest's time 0, in Unix seconds.
     pub unix_seconds: i64,
+    /// Whether queues are served by a thread of their own, see [`Machine::serve_queues`].
+    pub has_io_thread: bool,
 }
 
 /// The devices with their lock and the clock thread's bell.
@@ -104,6 +113,7 @@ pub struct Machine {
     devices: Mutex<Devices>,
     deadline_moved: Condvar,
     partition: Partition,
+    waiting: Option<Arc<Waiting>>,
 }
 
 impl Machine {
@@ -111,6 +121,9 @@ impl Machine {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let partition = parts.partition.clone();
+        // Without descriptors the processors serve the queues, as in deterministic runs.
+        let wires = if parts.has_io_thread { Wires::new(partition.clone()).ok() } else { None };
+        let waiting = wires.as_ref().map(Wires::waiting);
         let devices = Devices {
             ram: parts.ram,
             io_apic: IoApic::new(0),
@@ -130,8 +143,9 @@ impl Machine {
             lines: [false; PINS],
             messages: Vec::new(),
             deadline_ns: None,
+            wires,
         };
-        Self { devices: Mutex::new(devices), deadline_moved: Condvar::new(), partition }
+        Self { devices: Mutex::new(devices), deadline_moved: Condvar::new(), partition, waiting }
     }
 
     /// Takes the lock.
@@ -189,9 +203,23 @@ impl Machine {
         }
     }
 
-    /// Wakes the clock thread.
-    pub fn wake_clock(&self) {
+    /// Serves queues when their doorbells ring, until the run ends. This is the body of the I/O thread.
+    pub fn serve_queues(&self, ending: &Ending) {
+        let Some(waiting) = &self.waiting else { return };
+        while !ending.is_over() {
+            let rung = waiting.wait();
+            if !rung.is_empty() {
+                self.access(|bus| bus.devices.serve(rung));
+            }
+        }
+    }
+
+    /// Wakes the clock and I/O threads.
+    pub fn wake_threads(&self) {
         self.deadline_moved.notify_all();
+        if let Some(waiting) = &self.waiting {
+            waiting.wake();
+        }
     }
 
     fn finish(&self, devices: &mut Devices) {
@@ -237,6 +265,22 @@ impl Devices {
         self.pic.acknowledge()
     }
 
+    /// Serves queues that were rung.
+    fn serve(&mut self, queues: Vec<(usize, u16)>) {
+        let rung = self.wires.as_ref().map(|wires| wires.take_rung(queues)).unwrap_or_default();
+        for (slot, queue) in rung {
+            if let Some(function) = self.pci.function(slot) {
+                function.ring(queue, &self.ram);
+            }
+        }
+    }
+
+    /// Serves what the guest has asked for before it ends.
+    fn serve_everything(&mut self) {
+        let queues = self.wires.as_ref().map(Wires::names).unwrap_or_default();
+        self.serve(queues);
+    }
+
     fn poll_functions(&mut self) {
         for (_, function) in self.pci.functions() {
             function.poll(&self.ram);
@@ -269,7 +313,13 @@ impl Devices {
         wanted[usize::from(acpi::PCI_FIRST_GSI)..].fill(false);
         for (slot, function) in self.pci.functions() {
             wanted[usize::from(acpi::gsi_of_slot(slot as u8))] |= function.interrupt_line();
-            function.take_messages(&mut self.messages);
+            if self.wires.is_none() {
+                function.take_messages(&mut self.messages);
+            }
+        }
+        if let Some(wires) = &mut self.wires {
+            wires.send(&mut self.pci, &mut self.messages);
+            wires.place_bells(&mut self.pci);
         }
         for (line, asserted) in wanted.into_iter().enumerate() {
             if asserted != self.lines[line] {
@@ -294,29 +344,13 @@ impl Devices {
     }
 
     fn send(&mut self, message: InterruptMessage) {
-        let kind = match message.delivery {
-            DeliveryMode::Fixed => InterruptKind::Fixed,
-            DeliveryMode::LowestPriority => InterruptKind::LowestPriority,
-            DeliveryMode::Nmi => InterruptKind::Nmi,
-            DeliveryMode::Init => InterruptKind::Init,
+        match request_of(&message) {
+            // A guest may program a vector below 16; the interrupt is then lost, as it is on a real bus.
+            Some(request) => drop(self.partition.request_interrupt(request)),
             // The vector comes from the 8259 pair, which the first processor looks at before it runs.
-            DeliveryMode::ExtInt => return self.call_first_processor(),
-            DeliveryMode::Smi => return,
-        };
-        let has_vector = matches!(kind, InterruptKind::Fixed | InterruptKind::LowestPriority);
-        let request = InterruptRequest {
-            kind,
-            destination_mode: if message.is_logical {
-                DestinationMode::Logical
-            } else {
-                DestinationMode::Physical
-            },
-            trigger: if message.is_level { TriggerMode::Level } else { TriggerMode::Edge },
-            destination: message.destination,
-            vector: if has_vector { u32::from(message.vector) } else { 0 },
-        };
-        // A guest may program a vector below 16; the interrupt is then lost, as it is on a real bus.
-        let _ = self.partition.request_interrupt(request);
+            None if message.delivery == DeliveryMode::ExtInt => self.call_first_processor(),
+            None => {}
+        }
     }
 
     fn call_first_processor(&self) {
@@ -361,6 +395,7 @@ impl Devices {
             pm::BASE..0x610 => {
                 self.pm.write(port - pm::BASE, value, now_ns);
                 if self.pm.is_off_requested() {
+                    self.serve_everything();
                     self.ending.end(Outcome::PowerOff);
                 }
             }
@@ -375,8 +410,9 @@ impl Devices {
         }
     }
 
-    fn reset_if(&self, is_asked: bool) {
+    fn reset_if(&mut self, is_asked: bool) {
         if is_asked {
+            self.serve_everything();
             self.ending.end(Outcome::Reset);
         }
     }
@@ -387,6 +423,29 @@ impl Devices {
             self.call_first_processor();
         }
     }
+}
+
+/// The request that a message makes; `None` for messages that go elsewhere.
+fn request_of(message: &InterruptMessage) -> Option<InterruptRequest> {
+    let kind = match message.delivery {
+        DeliveryMode::Fixed => InterruptKind::Fixed,
+        DeliveryMode::LowestPriority => InterruptKind::LowestPriority,
+        DeliveryMode::Nmi => InterruptKind::Nmi,
+        DeliveryMode::Init => InterruptKind::Init,
+        DeliveryMode::ExtInt | DeliveryMode::Smi => return None,
+    };
+    let has_vector = matches!(kind, InterruptKind::Fixed | InterruptKind::LowestPriority);
+    Some(InterruptRequest {
+        kind,
+        destination_mode: if message.is_logical {
+            DestinationMode::Logical
+        } else {
+            DestinationMode::Physical
+        },
+        trigger: if message.is_level { TriggerMode::Level } else { TriggerMode::Edge },
+        destination: message.destination,
+        vector: if has_vector { u32::from(message.vector) } else { 0 },
+    })
 }
 
 /// The devices at one moment, as the processors' accesses see them.
@@ -410,6 +469,7 @@ impl PortBus for Bus<'_> {
 
     fn write(&mut self, port: u16, data: &[u8]) {
         if self.devices.debug_exit == Some(port) {
+            self.devices.serve_everything();
             self.devices.ending.end(Outcome::DebugExit(data.first().copied().unwrap_or(0)));
             return;
         }

@@ -271,6 +271,7 @@ impl Session<'_> {
             ending: Arc::clone(&self.ending),
             debug_exit: self.options.debug_exit,
             unix_seconds: self.unix_seconds(),
+            has_io_thread: !self.options.is_deterministic,
         }));
         let network = self.options.has_network.then(|| UserNet::new(self.wake.clone()));
         self.add_devices(&machine, network.as_ref())?;
@@ -328,6 +329,11 @@ impl Session<'_> {
                     machine.keep_time(ending);
                 };
                 threads.push(named("clock".to_owned()).spawn_scoped(scope, keep_time).map_err(refused)?);
+                let serve_queues = || {
+                    let _guard = EndOnPanic(ending);
+                    machine.serve_queues(ending);
+                };
+                threads.push(named("io".to_owned()).spawn_scoped(scope, serve_queues).map_err(refused)?);
             }
             for (index, vp) in processors.iter().enumerate() {
                 let body = VpLoop {
@@ -348,7 +354,7 @@ impl Session<'_> {
             let limit = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let outcome = ending.wait(limit);
             self.wake.ring();
-            machine.wake_clock();
+            machine.wake_threads();
             if let Some(debug) = &self.debug {
                 debug.wake();
             }

@@ -37,6 +37,27 @@ pub trait PciFunction: Send {
     fn take_messages(&mut self, out: &mut Vec<InterruptMessage>);
     /// Level of the function's INTA line.
     fn interrupt_line(&self) -> bool;
+    /// Guest addresses at which any store only says that a queue has work, with the queue's number; none while the
+    /// function would not look at it.
+    fn doorbells(&self, out: &mut Vec<(u64, u16)>) {
+        let _ = out;
+    }
+    /// Does what a store to the doorbell of `queue` does.
+    fn ring(&mut self, queue: u16, ram: &dyn GuestRam) {
+        let _ = (queue, ram);
+    }
+    /// As [`PciFunction::take_messages`], each message with the number of its MSI-X entry.
+    fn take_signals(&mut self, out: &mut Vec<(u16, InterruptMessage)>) {
+        let _ = out;
+    }
+    /// Sends the message of an MSI-X entry as it is now, or notes it while it is masked.
+    fn signal(&mut self, entry: u16) {
+        let _ = entry;
+    }
+    /// Changes whenever the guest has changed messages or masks.
+    fn message_changes(&self) -> u64 {
+        0
+    }
 }
 
 /// The bridge between processor and bus. It has no registers of its own.

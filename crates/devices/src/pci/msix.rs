@@ -15,7 +15,8 @@ pub struct MsixTable {
     pending: Vec<bool>,
     is_enabled: bool,
     is_masked: bool,
-    outbox: Vec<InterruptMessage>,
+    outbox: Vec<(u16, InterruptMessage)>,
+    changes: u64,
 }
 
 impl MsixTable {
@@ -30,6 +31,7 @@ impl MsixTable {
             is_enabled: false,
             is_masked: false,
             outbox: Vec::new(),
+            changes: 0,
         }
     }
 
@@ -53,8 +55,11 @@ impl MsixTable {
 
     /// Takes over the enable and mask bits of the capability's control word.
     pub fn set_control(&mut self, word: u16) {
-        self.is_enabled = word & 0x8000 != 0;
-        self.is_masked = word & 0x4000 != 0;
+        let (is_enabled, is_masked) = (word & 0x8000 != 0, word & 0x4000 != 0);
+        if (is_enabled, is_masked) != (self.is_enabled, self.is_masked) {
+            self.changes += 1;
+        }
+        (self.is_enabled, self.is_masked) = (is_enabled, is_masked);
         self.send_pending();
     }
 
@@ -68,7 +73,7 @@ impl MsixTable {
             self.pending[index] = true;
             return;
         }
-        self.outbox.extend(self.message(index));
+        self.send(index);
     }
 
     /// Reads the table.
@@ -87,7 +92,14 @@ impl MsixTable {
                 entry[at % ENTRY_BYTES] = *value;
             }
         }
+        self.changes += 1;
         self.send_pending();
+    }
+
+    /// Changes whenever the guest has written the table or its control word.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Reads the pending bits.
@@ -101,7 +113,16 @@ impl MsixTable {
 
     /// Takes the messages to be sent.
     pub fn take_messages(&mut self, out: &mut Vec<InterruptMessage>) {
+        out.extend(self.outbox.drain(..).map(|(_, message)| message));
+    }
+
+    /// Takes the messages to be sent, each with its entry.
+    pub fn take_signals(&mut self, out: &mut Vec<(u16, InterruptMessage)>) {
         out.append(&mut self.outbox);
+    }
+
+    fn send(&mut self, index: usize) {
+        self.outbox.extend(self.message(index).map(|message| (index as u16, message)));
     }
 
     fn send_pending(&mut self) {
@@ -111,7 +132,7 @@ impl MsixTable {
         for index in 0..self.entries.len() {
             if self.pending[index] && self.entries[index][VECTOR_CONTROL] & 1 == 0 {
                 self.pending[index] = false;
-                self.outbox.extend(self.message(index));
+                self.send(index);
             }
         }
     }
@@ -147,6 +168,24 @@ mod tests {
         table.write_table(28, &[0, 0, 0, 0]);
         table.take_messages(&mut out);
         assert_eq!((out.len(), out[0].vector, out[0].destination), (1, 0x41, 1));
+    }
+
+    #[test]
+    fn signals_name_their_entry_and_changes_are_counted() {
+        let mut table = table();
+        let before = table.changes();
+        table.write_table(28, &[0, 0, 0, 0]);
+        assert_ne!(table.changes(), before);
+        let before = table.changes();
+        table.set_control(0x8000);
+        assert_eq!(table.changes(), before, "nothing changed");
+        table.set_control(0);
+        table.set_control(0x8000);
+        assert_ne!(table.changes(), before);
+        table.signal(1);
+        let mut out = Vec::new();
+        table.take_signals(&mut out);
+        assert_eq!((out.len(), out[0].0, out[0].1.vector), (1, 1, 0x41));
     }
 
     #[test]

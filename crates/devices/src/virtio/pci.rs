@@ -408,6 +408,33 @@ impl<D: VirtioDevice> PciFunction for VirtioPci<D> {
     fn interrupt_line(&self) -> bool {
         self.interrupt_status != 0 && !self.config.has_command(config::COMMAND_NO_INTX)
     }
+
+    fn doorbells(&self, out: &mut Vec<(u64, u16)>) {
+        let base = u64::from(self.config.u32(config::BAR0) & !0xf);
+        if !self.is_running() || !self.config.has_command(config::COMMAND_MEMORY) || base == 0 {
+            return;
+        }
+        let enabled = self.queues.iter().zip(0_u16..).filter(|(queue, _)| queue.is_enabled);
+        out.extend(
+            enabled.map(|(_, index)| (base + u64::from(NOTIFY + u32::from(index) * NOTIFY_STRIDE), index)),
+        );
+    }
+
+    fn ring(&mut self, queue: u16, ram: &dyn GuestRam) {
+        self.notify(u64::from(queue), ram);
+    }
+
+    fn take_signals(&mut self, out: &mut Vec<(u16, InterruptMessage)>) {
+        self.msix.take_signals(out);
+    }
+
+    fn signal(&mut self, entry: u16) {
+        self.msix.signal(entry);
+    }
+
+    fn message_changes(&self) -> u64 {
+        self.msix.changes()
+    }
 }
 
 #[cfg(test)]
@@ -505,6 +532,27 @@ mod tests {
         assert!(function.interrupt_line());
         assert_eq!(read(&mut function, 0x1000, 1), 1);
         assert!(!function.interrupt_line());
+    }
+
+    #[test]
+    fn doorbells_exist_while_the_device_looks_at_its_queues() {
+        let mut driver = Driver::new();
+        let mut function = started(&driver);
+        let bells = |function: &Function| {
+            let mut out = Vec::new();
+            function.doorbells(&mut out);
+            out
+        };
+        assert_eq!(bells(&function), [(u64::from(BAR) + 0x3000, 0)]);
+        driver.offer_chain(&[], &[(0x6000, 64)]);
+        function.ring(0, &driver.ram);
+        assert_eq!(driver.used(0), (0, 64));
+        function.ring(7, &driver.ram);
+        function.write_config(config::COMMAND, &[0x04, 0], &driver.ram);
+        assert!(bells(&function).is_empty(), "memory decoding is off");
+        function.write_config(config::COMMAND, &[0x06, 0], &driver.ram);
+        write(&mut function, &driver, 20, 1, 0);
+        assert!(bells(&function).is_empty(), "the device was reset");
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl BlockBackend for Zeros {
 
 struct Fixture {
     machine: Machine,
+    partition: Partition,
     ram: Ram,
     ending: Arc<Ending>,
     /// The other end of the network card's cable.
@@ -51,6 +52,10 @@ struct Fixture {
 }
 
 fn fixture() -> Fixture {
+    fixture_with(false)
+}
+
+fn fixture_with(has_io_thread: bool) -> Fixture {
     let memory = GuestMemory::new(MEMORY).expect("host memory");
     let partition =
         Partition::builder().processors(1).apic(ApicMode::X2Apic).build().expect("a plain partition");
@@ -63,11 +68,12 @@ fn fixture() -> Fixture {
     let ram = Ram::new(memory);
     let machine = Machine::new(Parts {
         ram: ram.clone(),
-        partition,
+        partition: partition.clone(),
         console: Arc::clone(&console),
         ending: Arc::clone(&ending),
         debug_exit: Some(0xf4),
         unix_seconds: 0,
+        has_io_thread,
     });
     let network = UserNet::new(wake);
     let mut devices = machine.devices();
@@ -76,7 +82,7 @@ fn fixture() -> Fixture {
     devices.add_virtio(ConsoleDevice::new(VirtioEnd(console))).expect("a free slot");
     devices.add_virtio(Entropy::new(Randomness::repeatable())).expect("a free slot");
     drop(devices);
-    Fixture { machine, ram, ending, _network: network }
+    Fixture { machine, partition, ram, ending, _network: network }
 }
 
 fn port_in<const N: usize>(machine: &Machine, port: u16) -> [u8; N] {
@@ -175,4 +181,135 @@ fn random_accesses_never_panic() {
         accesses += 1;
     }
     assert_eq!(accesses, 60_000);
+}
+
+/// Slot of the entropy device, and the MSI-X vectors of the test.
+const ENTROPY: u64 = 4;
+const BAR: u64 = layout::PCI_WINDOW + ENTROPY * BAR_LENGTH as u64;
+const DESCRIPTORS: u64 = 0x10_0000;
+const AVAILABLE: u64 = 0x10_1000;
+const USED: u64 = 0x10_2000;
+
+fn store_sized(machine: &Machine, offset: u64, len: usize, value: u64) {
+    machine.access(|bus| MmioBus::write(bus, Gpa(BAR + offset), &value.to_le_bytes()[..len]));
+}
+
+fn config(machine: &Machine, offset: u64, bytes: &[u8]) {
+    machine.access(|bus| MmioBus::write(bus, Gpa(layout::ECAM + (ENTROPY << 15) + offset), bytes));
+}
+
+/// Starts the entropy device with MSI-X entry 1 for its queue, as a driver does.
+fn start_entropy(machine: &Machine) {
+    config(machine, 4, &[6, 0]);
+    // MSI-X is the first capability that was added, so the last of the list.
+    let mut at = 0x40;
+    loop {
+        let word = load(machine, layout::ECAM + (ENTROPY << 15) + at);
+        if word & 0xFF == 0x11 {
+            break;
+        }
+        at = u64::from(word >> 8 & 0xFF);
+    }
+    config(machine, at + 2, &[0, 0x80]);
+    for (offset, len, value) in [
+        (20, 1, 3),
+        (8, 4, 1),
+        (12, 4, 1),
+        (20, 1, 11),
+        (22, 2, 0),
+        (26, 2, 1),
+        (24, 2, 8),
+        (32, 8, DESCRIPTORS),
+        (40, 8, AVAILABLE),
+        (48, 8, USED),
+        (28, 2, 1),
+        (20, 1, 15),
+    ] {
+        store_sized(machine, offset, len, value);
+    }
+    program(machine, 0x41, false);
+}
+
+/// Programs the message of entry 1.
+fn program(machine: &Machine, vector: u64, is_masked: bool) {
+    for (offset, value) in [(28, 1), (16, 0xFEE0_0000), (20, 0), (24, vector), (28, u64::from(is_masked))] {
+        store_sized(machine, 0x4000 + offset, 4, value);
+    }
+}
+
+/// Puts the `count`th request for 64 bytes into the queue.
+fn offer(ram: &Ram, count: u16) {
+    let mut descriptor = [0; 16];
+    descriptor[..8].copy_from_slice(&0x20_0000_u64.to_le_bytes());
+    descriptor[8..12].copy_from_slice(&64_u32.to_le_bytes());
+    descriptor[12..14].copy_from_slice(&2_u16.to_le_bytes());
+    GuestRam::write(ram, DESCRIPTORS, &descriptor).expect("memory");
+    GuestRam::write(ram, AVAILABLE + 2, &count.to_le_bytes()).expect("memory");
+}
+
+fn used(ram: &Ram) -> u16 {
+    let mut index = [0; 2];
+    GuestRam::read(ram, USED + 2, &mut index).expect("memory");
+    u16::from_le_bytes(index)
+}
+
+fn wait_until(what: &str, is_true: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !is_true() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(10), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_guest_rings_a_queue_without_an_exit_and_gets_its_message() {
+    use openwhp::ExitReason;
+    use openwhp::RegisterName as Name;
+    use openwhp::SegmentRegister;
+
+    let Fixture { machine, partition, ram, ending, .. } = fixture_with(true);
+    let vp = partition.vp(openwhp::VpIndex(0)).expect("the first processor");
+    // mov [0], ax; out 0x80, al - with DS at the notification address.
+    GuestRam::write(&ram, 0x1000, &[0xA3, 0, 0, 0xE6, 0x80]).expect("memory");
+    let segment = |base, attributes| SegmentRegister { base, limit: 0xFFFF, selector: 0, attributes };
+    vp.set_registers(&[(Name::CS, segment(0, 0x9B).into()), (Name::DS, segment(BAR + 0x3000, 0x93).into())])
+        .expect("registers");
+    let mut page = vp.apic_page().expect("a local APIC");
+    page[0xF0..0xF4].copy_from_slice(&0x1FF_u32.to_le_bytes());
+    vp.set_apic_page(&page).expect("a local APIC");
+    let has_interrupt = |vector: usize| {
+        let page = vp.apic_page().expect("a local APIC");
+        page[0x200 + vector / 32 * 16 + vector % 32 / 8] >> (vector % 8) & 1 != 0
+    };
+    let ring = |count| {
+        offer(&ram, count);
+        vp.set_registers(&[(Name::RIP, 0x1000.into())]).expect("registers");
+        let exit = vp.run().expect("runs");
+        assert!(matches!(exit.reason, ExitReason::IoPort(io) if io.port == 0x80), "{exit:?}");
+        wait_until("the queue is served", || used(&ram) == count);
+    };
+    start_entropy(&machine);
+    std::thread::scope(|scope| {
+        scope.spawn(|| machine.serve_queues(&ending));
+        ring(1);
+        wait_until("the message arrives", || has_interrupt(0x41));
+        program(&machine, 0x52, false);
+        ring(2);
+        wait_until("the new message arrives", || has_interrupt(0x52));
+        // While masked it is held, and goes where the entry points when it is unmasked.
+        program(&machine, 0x63, true);
+        ring(3);
+        machine.access(|_| ());
+        assert!(!has_interrupt(0x63));
+        assert_eq!(load(&machine, BAR + 0x5000), 2, "pending");
+        program(&machine, 0x74, false);
+        wait_until("the held message arrives", || has_interrupt(0x74));
+        assert!(!has_interrupt(0x63));
+        ending.end(Outcome::Left);
+        machine.wake_threads();
+    });
+    // After the device's reset its doorbell is gone: the store exits.
+    store_sized(&machine, 20, 1, 0);
+    vp.set_registers(&[(Name::RIP, 0x1000.into())]).expect("registers");
+    assert!(matches!(vp.run().expect("runs").reason, ExitReason::MemoryAccess(_)));
 }

@@ -1,7 +1,7 @@
 //! Benchmarks of OpenWHP, as one command that prints tables.
 //!
 //! Three questions are asked: how many guest instructions a second of each class (module `micro`), what one exit to
-//! the client costs (also `micro`, and `c_exits` through the C interface), and how long whole Linux guests take (module `guest`), beside QEMU's software
+//! the client costs (also `micro`, and `c_exits` through the C interface; `latency` for events), and how long whole Linux guests take (module `guest`), beside QEMU's software
 //! engine and the host itself. Guest programs are built from `guests/bench` by module `programs`; `report` lays the
 //! figures out. Rounds of the competitors are interleaved, and minimum and median are shown: nothing here is a
 //! timed test, so nothing fails for being slow. A wrong checksum does fail.
@@ -11,6 +11,7 @@
 mod archive;
 mod c_exits;
 mod guest;
+mod latency;
 mod micro;
 mod programs;
 mod report;
@@ -71,6 +72,8 @@ enum Part {
     Instructions,
     /// Exit round trips by kind
     Exits,
+    /// Time that events take between guest and host
+    Latency,
     /// CPU time to the first process of a Linux guest
     Boot,
     /// Eight integer programs
@@ -124,6 +127,9 @@ fn run(options: &Options) -> anyhow::Result<bool> {
             let rust = micro::measure_exits(&image, rounds, quick, &mut failures)?;
             report::print_exits(&rust, &c_exits::measure(&programs, rounds, quick));
         }
+    }
+    if options.wants(Part::Latency) {
+        report::print_latencies(&latency::measure(rounds, quick, &mut failures));
     }
     let workloads = guest::workloads(|part| options.wants(part), &programs);
     if !workloads.is_empty() {

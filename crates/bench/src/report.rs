@@ -4,6 +4,7 @@ use crate::c_exits::CExits;
 use crate::guest::Competitor;
 use crate::guest::Results;
 use crate::guest::Workload;
+use crate::latency::LatencyResult;
 use crate::micro::ClassResult;
 use crate::micro::ExitResult;
 use crate::micro::Unit;
@@ -57,6 +58,14 @@ pub(crate) fn print_exits(rust: &[ExitResult], c: &CExits) {
     }
     if let Some(note) = &c.note {
         println!("  note: {note}");
+    }
+}
+
+/// Events between guest and host.
+pub(crate) fn print_latencies(results: &[LatencyResult]) {
+    println!("\nEvents in us of the wall clock (best [median])");
+    for result in results {
+        println!("  {:<12} {:>17}", result.name, with_median(Some(&result.nanoseconds), 1e-3, 1));
     }
 }
 

@@ -2,7 +2,7 @@
 //! their interrupts.
 //!
 //! All devices live behind one lock, [`Machine::devices`]. A processor's thread takes it for each
-//! access; the clock and input threads take it to let time and input arrive. After anything that
+//! access; the clock, input and I/O threads take it to let time, input and work for queues arrive. After anything that
 //! may have moved an interrupt line, `Devices::settle` carries the change to the interrupt controllers
 //! and from there to the local APICs.
 

@@ -34,6 +34,7 @@ use crate::map::Found;
 use crate::map::GpaMap;
 use crate::overlay::OverlayPage;
 use crate::random::Random;
+use crate::residency;
 use crate::shared::Shared;
 use crate::vp_shared::Place;
 use crate::vp_shared::VpShared;
@@ -473,10 +474,18 @@ impl Env for VpEnv {
             Found::Nothing => return Page::Unmapped,
         };
         let mut flags = slot.flags;
-        if !guarded
+        if !guarded && !slot.is_populated(number) {
+            if self.exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT) {
+                flags = MapFlags::empty();
+            } else {
+                slot.mark_populated(number);
+            }
+        } else if !guarded
             && self.exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT)
-            && !slot.is_populated(number)
+            && !residency::is_resident(slot.host_of(number))
         {
+            // The host has discarded it since.
+            slot.forget_populated(number);
             flags = MapFlags::empty();
         }
         Page::Ram(RamPage {

@@ -46,6 +46,7 @@ mod placement;
 mod random;
 mod registers;
 mod remote;
+mod residency;
 mod shared;
 mod timers;
 mod vp;

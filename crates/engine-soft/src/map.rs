@@ -7,7 +7,9 @@
 //! In front of what clients mapped lie pages of the engine's own (overlays), and doorbells: both hide what is mapped
 //! beneath, which changes with every map and unmap as if they were not there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -18,6 +20,8 @@ use openwhp_engine::PAGE_SIZE;
 
 use crate::doorbells::Doorbells;
 use crate::overlay::OverlayPage;
+use crate::residency;
+use crate::vp_shared::lock;
 use crate::zeroed::Zeroed;
 
 /// A bit per page, set and cleared by anybody.
@@ -75,8 +79,39 @@ impl CodeWords {
 /// What the pages of one mapping remember.
 #[derive(Debug)]
 struct PageState {
+    /// Host address of the first page.
+    host: usize,
     dirty: Option<PageBits>,
     populated: PageBits,
+    /// Pins by page.
+    pins: Mutex<BTreeMap<u64, u32>>,
+}
+
+impl PageState {
+    fn new(host: usize, pages: u64, is_tracked: bool) -> Option<Self> {
+        let dirty = if is_tracked { Some(PageBits::new(pages)?) } else { None };
+        Some(Self { host, dirty, populated: PageBits::new(pages)?, pins: Mutex::default() })
+    }
+
+    fn host_of(&self, page: u64) -> usize {
+        self.host + (page * PAGE_SIZE) as usize
+    }
+
+    /// Ends all pins of the pages `[start, end)`.
+    fn release_pins(&self, start: u64, end: u64) {
+        let mut pins = lock(&self.pins);
+        let gone: Vec<u64> = pins.range(start..end).map(|(&page, _)| page).collect();
+        for page in gone {
+            pins.remove(&page);
+            residency::unpin(self.host_of(page));
+        }
+    }
+}
+
+impl Drop for PageState {
+    fn drop(&mut self) {
+        self.release_pins(0, u64::MAX);
+    }
 }
 
 /// One run of guest pages backed by one run of host pages.
@@ -100,7 +135,7 @@ pub(crate) struct Slot {
 impl Slot {
     /// A slot of one page at no place yet; its memory must outlive the slot.
     pub(crate) fn single(host: usize, flags: MapFlags) -> Option<Slot> {
-        let state = Arc::new(PageState { dirty: None, populated: PageBits::new(1)? });
+        let state = Arc::new(PageState::new(host, 1, false)?);
         let code = Arc::new(CodeWords::new(host, 1)?);
         Some(Slot { page: 0, pages: 1, host, flags, state, state_page: 0, code, code_page: 0 })
     }
@@ -175,6 +210,37 @@ impl Slot {
 
     pub(crate) fn mark_populated(&self, page: u64) {
         self.state.populated.set(self.state_page + (page - self.page));
+    }
+
+    pub(crate) fn forget_populated(&self, page: u64) {
+        self.state.populated.take(self.state_page + (page - self.page));
+    }
+
+    /// How often the page is pinned.
+    pub(crate) fn pins(&self, page: u64) -> u32 {
+        lock(&self.state.pins).get(&(self.state_page + (page - self.page))).copied().unwrap_or(0)
+    }
+
+    /// Pins the page once more; its first pin locks it into the host's memory.
+    pub(crate) fn pin(&self, page: u64) {
+        let mut pins = lock(&self.state.pins);
+        let count = pins.entry(self.state_page + (page - self.page)).or_default();
+        if *count == 0 {
+            residency::pin(self.host_of(page));
+        }
+        *count = count.saturating_add(1);
+    }
+
+    /// Undoes one pin.
+    pub(crate) fn unpin(&self, page: u64) {
+        let index = self.state_page + (page - self.page);
+        let mut pins = lock(&self.state.pins);
+        let Some(count) = pins.get_mut(&index) else { return };
+        *count -= 1;
+        if *count == 0 {
+            pins.remove(&index);
+            residency::unpin(self.host_of(page));
+        }
     }
 
     /// The part of the slot inside `[start, end)`, which must not be empty.
@@ -307,12 +373,33 @@ impl GpaMap {
             Some(shared) => shared,
             None => (Arc::new(CodeWords::new(host.start(), pages)?), 0),
         };
-        let dirty = if flags.contains(MapFlags::TRACK_DIRTY) { Some(PageBits::new(pages)?) } else { None };
-        let state = Arc::new(PageState { dirty, populated: PageBits::new(pages)? });
+        let is_tracked = flags.contains(MapFlags::TRACK_DIRTY);
+        let state = Arc::new(PageState::new(host.start(), pages, is_tracked)?);
         let slot = Slot { page, pages, host: host.start(), flags, state, state_page: 0, code, code_page };
         let at = map.slots.partition_point(|other| other.page < page);
         map.slots.insert(at, slot);
         Some(map)
+    }
+
+    /// Ends the pins of pages that clients mapped in `[start, end)`.
+    pub(crate) fn release_pins(&self, start: u64, end: u64) {
+        for slot in &self.slots {
+            let (from, to) = (slot.page.max(start), slot.end().min(end));
+            if from < to {
+                let skip = slot.state_page.wrapping_sub(slot.page);
+                slot.state.release_pins(from.wrapping_add(skip), to.wrapping_add(skip));
+            }
+        }
+    }
+
+    /// Calls `visit` with the host range of every stretch that clients mapped in `[start, end)`.
+    pub(crate) fn each_run(&self, start: u64, end: u64, visit: impl Fn(usize, usize)) {
+        for slot in &self.slots {
+            let (from, to) = (slot.page.max(start), slot.end().min(end));
+            if from < to {
+                visit(slot.host_of(from), ((to - from) * PAGE_SIZE) as usize);
+            }
+        }
     }
 
     /// Number of mapped pages.

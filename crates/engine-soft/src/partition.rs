@@ -44,6 +44,8 @@ use crate::map::GpaMap;
 use crate::map::Slot;
 use crate::placement::Placement;
 use crate::remote::Remote;
+use crate::residency;
+use crate::residency::DiskPages;
 use crate::shared::Shared;
 use crate::vp::SoftVp;
 use crate::vp_shared::VpShared;
@@ -182,13 +184,21 @@ impl SoftPartition {
 
 impl EngineMemory for SoftPartition {
     fn map(&self, host: HostRange, gpa: Gpa, flags: MapFlags) -> Result<(), EngineMapError> {
-        let changed = self.shared.change_map(|map| map.with(host, gpa.page(), flags));
+        let (start, end) = pages(gpa, host.len() as u64);
+        let changed = self.shared.change_map(|map| {
+            let next = map.with(host, start, flags)?;
+            map.release_pins(start, end);
+            Some(next)
+        });
         changed.ok_or(EngineMapError::OutOfMemory)
     }
 
     fn unmap(&self, gpa: Gpa, len: u64) -> Result<(), EngineMapError> {
         let (start, end) = pages(gpa, len);
-        let changed = self.shared.change_map(|map| Some(map.without(start, end)));
+        let changed = self.shared.change_map(|map| {
+            map.release_pins(start, end);
+            Some(map.without(start, end))
+        });
         changed.ok_or(EngineMapError::OutOfMemory)
     }
 
@@ -222,7 +232,7 @@ impl EngineMemory for SoftPartition {
         gpa: Gpa,
         len: u64,
         access: AccessType,
-        _flags: PopulateFlags,
+        flags: PopulateFlags,
     ) -> Result<(), EngineMapError> {
         let _change = lock(&self.shared.change);
         let map = self.shared.map();
@@ -234,21 +244,57 @@ impl EngineMemory for SoftPartition {
         };
         map.each_page(start, end, |_, _| true)
             .map_err(|page| EngineMapError::NotFound { gpa: page_gpa(page) })?;
+        if flags.contains(PopulateFlags::PREFETCH) {
+            map.each_run(start, end, residency::prefetch);
+        }
+        let left_out = flags.contains(PopulateFlags::AVOID_HARD_FAULTS).then(DiskPages::new);
         let visited = map.each_page(start, end, |slot, page| {
             let host = slot.host_of(page);
-            let can = slot.flags.contains(right)
-                && match access {
-                    AccessType::Write => guest::is_writable(host),
-                    AccessType::Read | AccessType::Execute => guest::read(host, &mut [0]),
-                };
+            if !slot.flags.contains(right) {
+                return false;
+            }
+            if left_out.as_ref().is_some_and(|pages| pages.contains(host)) {
+                return true;
+            }
+            let can = match access {
+                AccessType::Write => guest::is_writable(host),
+                AccessType::Read | AccessType::Execute => guest::read(host, &mut [0]),
+            };
             if can {
                 slot.mark_populated(page);
             }
             can
         });
-        visited.map_err(|page| EngineMapError::AccessDenied { gpa: page_gpa(page) })?;
-        // Processors may remember that the pages were refused.
-        self.shared.gather(None, request::FLUSH_MAP);
+        // No processor remembers that a page was refused.
+        visited.map_err(|page| EngineMapError::AccessDenied { gpa: page_gpa(page) })
+    }
+
+    fn pin(&self, gpa: Gpa, len: u64) -> Result<(), EngineMapError> {
+        let _change = lock(&self.shared.change);
+        let map = self.shared.map();
+        let (start, end) = pages(gpa, len);
+        map.each_page(start, end, |_, _| true)
+            .map_err(|page| EngineMapError::NotFound { gpa: page_gpa(page) })?;
+        map.each_page(start, end, |slot, page| guest::read(slot.host_of(page), &mut [0]))
+            .map_err(|page| EngineMapError::AccessDenied { gpa: page_gpa(page) })?;
+        let _ = map.each_page(start, end, |slot, page| {
+            slot.mark_populated(page);
+            slot.pin(page);
+            true
+        });
+        Ok(())
+    }
+
+    fn unpin(&self, gpa: Gpa, len: u64) -> Result<(), EngineMapError> {
+        let _change = lock(&self.shared.change);
+        let map = self.shared.map();
+        let (start, end) = pages(gpa, len);
+        map.each_page(start, end, |slot, page| slot.pins(page) != 0)
+            .map_err(|page| EngineMapError::NotPinned { gpa: page_gpa(page) })?;
+        let _ = map.each_page(start, end, |slot, page| {
+            slot.unpin(page);
+            true
+        });
         Ok(())
     }
 

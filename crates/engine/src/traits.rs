@@ -104,7 +104,9 @@ pub trait EngineMemory: Send + Sync {
     /// [`EngineMapError::NotFound`] if a page is not mapped with tracking; nothing is changed then.
     fn query_dirty(&self, gpa: Gpa, len: u64, bitmap: Option<&mut [u64]>) -> Result<(), EngineMapError>;
 
-    /// Brings the pages in for the given access.
+    /// Brings the pages in for the given access, and waits for them. [`PopulateFlags::PREFETCH`] has the host read
+    /// the whole range in at once first; with [`PopulateFlags::AVOID_HARD_FAULTS`] pages that would have to be read
+    /// from a disk are left out.
     ///
     /// # Errors
     /// [`EngineMapError::NotFound`] or [`EngineMapError::AccessDenied`].
@@ -115,6 +117,19 @@ pub trait EngineMemory: Send + Sync {
         access: AccessType,
         flags: PopulateFlags,
     ) -> Result<(), EngineMapError>;
+
+    /// Makes the pages resident and counts a pin on each, all or none; the host keeps them in memory as far as its
+    /// limits allow. A change of the mapping ends its pins.
+    ///
+    /// # Errors
+    /// [`EngineMapError::NotFound`] or [`EngineMapError::AccessDenied`].
+    fn pin(&self, gpa: Gpa, len: u64) -> Result<(), EngineMapError>;
+
+    /// Undoes one pin of every page, all or none.
+    ///
+    /// # Errors
+    /// [`EngineMapError::NotPinned`] with the first page that has none.
+    fn unpin(&self, gpa: Gpa, len: u64) -> Result<(), EngineMapError>;
 
     /// Copies out of guest memory, respecting the mapping's rights; all or nothing.
     ///

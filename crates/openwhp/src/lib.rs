@@ -70,7 +70,6 @@ mod linear;
 mod memory;
 mod notification;
 mod partition;
-mod pins;
 mod process;
 mod processor;
 mod property;

@@ -45,7 +45,6 @@ use crate::VpError;
 use crate::backing::Backing;
 use crate::gate::RunGate;
 use crate::notification::Notifications;
-use crate::pins::Pins;
 use crate::processor::Cell;
 use crate::store::Store;
 use crate::trigger::Triggers;
@@ -87,7 +86,6 @@ pub(crate) struct Live {
     vps: RwLock<Vec<Option<Arc<Cell>>>>,
     /// Held over every change of the map, so that owners and map change together.
     backing: Mutex<Backing>,
-    pins: Mutex<Pins>,
     pub(crate) notifications: Mutex<Notifications>,
     pub(crate) triggers: Mutex<Triggers>,
     pub(crate) devices: Arc<Devices>,
@@ -230,7 +228,6 @@ impl Partition {
             config,
             vps: RwLock::new(vps),
             backing: Mutex::default(),
-            pins: Mutex::default(),
             notifications: Mutex::default(),
             triggers: Mutex::default(),
             devices,
@@ -363,7 +360,6 @@ impl Partition {
         live.check_alignment(gpa, len)?;
         let mut backing = lock(&live.backing);
         live.engine.memory().unmap(gpa, len).map_err(|_| MapError::OutOfMemory)?;
-        lock(&live.pins).forget(gpa.page(), len / PAGE_SIZE);
         drop(backing.release(gpa.0, gpa.0 + len));
         Ok(())
     }
@@ -412,7 +408,10 @@ impl Partition {
         Ok(live.engine.memory().query_dirty(gpa, len, bitmap.map(|words| &mut words[..expected]))?)
     }
 
-    /// Brings the pages that `len` bytes at `gpa` touch into memory, for the given kind of access.
+    /// Brings the pages that `len` bytes at `gpa` touch into memory, for the given kind of access, and waits for them.
+    ///
+    /// [`PopulateFlags::PREFETCH`] has the host read the whole range in at once first. With
+    /// [`PopulateFlags::AVOID_HARD_FAULTS`] pages that would have to be read from a disk are left out.
     ///
     /// # Errors
     /// [`AccessError`].
@@ -432,7 +431,11 @@ impl Partition {
         Ok(live.engine.memory().populate(Gpa(start), end - start, access, flags)?)
     }
 
-    /// Makes the pages of an aligned range resident and counts a pin on each.
+    /// Makes the pages of an aligned range resident and counts a pin on each; pins nest. While a page is pinned the
+    /// host keeps it in memory, as far as its limit of locked memory (`RLIMIT_MEMLOCK`) allows: beyond the limit pages
+    /// are resident when the call returns, and no more is promised. Unmapping or replacing a page ends its pins.
+    ///
+    /// A page that the embedding program has locked itself (`mlock(2)`) is unlocked by the last unpin.
     ///
     /// # Errors
     /// [`AccessError`].
@@ -440,9 +443,7 @@ impl Partition {
     pub fn pin(&self, gpa: Gpa, len: u64) -> Result<(), AccessError> {
         let live = self.live().ok_or(AccessError::NotSetUp)?;
         check_pages(gpa, len)?;
-        live.engine.memory().populate(gpa, len, AccessType::Read, PopulateFlags::empty())?;
-        lock(&live.pins).add(gpa.page(), len / PAGE_SIZE);
-        Ok(())
+        Ok(live.engine.memory().pin(gpa, len)?)
     }
 
     /// Undoes one pin of every page of an aligned range.
@@ -453,8 +454,7 @@ impl Partition {
     pub fn unpin(&self, gpa: Gpa, len: u64) -> Result<(), AccessError> {
         let live = self.live().ok_or(AccessError::NotSetUp)?;
         check_pages(gpa, len)?;
-        let removed = lock(&live.pins).remove(gpa.page(), len / PAGE_SIZE);
-        removed.map_err(|page| AccessError::NotPinned { gpa: Gpa(page * PAGE_SIZE) })
+        Ok(live.engine.memory().unpin(gpa, len)?)
     }
 
     /// Number of guest pages mapped now.
@@ -666,7 +666,6 @@ impl Live {
         let len = range.len() as u64;
         let mut backing = lock(&self.backing);
         self.engine.memory().map(range, gpa, flags).map_err(|_| MapError::OutOfMemory)?;
-        lock(&self.pins).forget(gpa.page(), len / PAGE_SIZE);
         // The old owners go only now, when no processor uses their memory any more.
         drop(backing.release(gpa.0, gpa.0 + len));
         if let Some(owner) = owner {

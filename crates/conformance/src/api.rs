@@ -7,22 +7,22 @@ use std::path::Path;
 
 use openwhp_abi::functions::x64 as prototype;
 
-/// Declares the table with one field per function.
+/// Declares a table with one field per function.
 macro_rules! table {
-    ($($name:ident,)*) => {
-        /// The functions of one implementation of the interface.
+    ($(#[$doc:meta])* $table:ident of $linked:ident: $($name:ident,)*) => {
+        $(#[$doc])*
         #[derive(Clone, Copy)]
-        pub struct Api {
+        pub struct $table {
             $(
                 #[doc = concat!("`", stringify!($name), "`.")]
                 pub $name: prototype::$name,
             )*
         }
 
-        impl Api {
+        impl $table {
             /// The functions of the library built with this crate.
             pub fn linked() -> Self {
-                Self { $($name: WinHvPlatform::$name,)* }
+                Self { $($name: $linked::$name,)* }
             }
 
             /// The functions of a shared library, which stays loaded.
@@ -43,10 +43,18 @@ macro_rules! table {
                 })
             }
         }
+
+        impl std::fmt::Debug for $table {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($table)).finish_non_exhaustive()
+            }
+        }
     };
 }
 
 table! {
+    /// The functions of one implementation of the platform.
+    Api of WinHvPlatform:
     WHvGetCapability,
     WHvCreatePartition,
     WHvSetupPartition,
@@ -115,6 +123,28 @@ table! {
     WHvAcceptPartitionMigration,
 }
 
+table! {
+    /// The functions of one implementation of the instruction emulator.
+    EmulatorApi of WinHvEmulation:
+    WHvEmulatorCreateEmulator,
+    WHvEmulatorDestroyEmulator,
+    WHvEmulatorTryIoEmulation,
+    WHvEmulatorTryMmioEmulation,
+}
+
+impl EmulatorApi {
+    /// The emulator to test: the linked one, or that of the library named by `OPENWHP_CONFORMANCE_EMULATION_LIBRARY`.
+    ///
+    /// # Panics
+    /// If the named library cannot be used.
+    pub fn chosen() -> Self {
+        match std::env::var_os("OPENWHP_CONFORMANCE_EMULATION_LIBRARY") {
+            Some(path) => Self::open(Path::new(&path)).unwrap_or_else(|reason| panic!("{reason}")),
+            None => Self::linked(),
+        }
+    }
+}
+
 /// A loaded shared library.
 struct Library(*mut libc::c_void);
 
@@ -131,12 +161,6 @@ impl Library {
         // SAFETY: the handle comes from dlopen and is never closed; the name ends with a zero byte.
         let symbol = unsafe { libc::dlsym(self.0, text.as_ptr()) };
         if symbol.is_null() { Err(format!("the library has no {name}")) } else { Ok(symbol) }
-    }
-}
-
-impl std::fmt::Debug for Api {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Api").finish_non_exhaustive()
     }
 }
 

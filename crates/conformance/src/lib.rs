@@ -19,6 +19,7 @@
 pub mod api;
 pub mod cases;
 pub mod coverage;
+pub mod emulator;
 pub mod event;
 pub mod fuzz;
 pub mod machine;

@@ -110,13 +110,13 @@ fn table_out(table: Table) -> RegisterValue {
     TableRegister { base: table.base, limit: table.limit }.into()
 }
 
-/// An x87 pointer: 64 bits, or 32 with a selector.
-fn pointer_in(value: u64, is_64_bit: bool) -> (u64, u16) {
-    if is_64_bit { (value, 0) } else { (value & 0xFFFF_FFFF, (value >> 32) as u16) }
+/// An x87 pointer: 64 bits in long mode, else 32 with a selector.
+fn pointer_in(value: u64, is_long: bool) -> (u64, u16) {
+    if is_long { (value, 0) } else { (value & 0xFFFF_FFFF, (value >> 32) as u16) }
 }
 
-fn pointer_out(offset: u64, selector: u16) -> u64 {
-    if offset >> 32 == 0 { offset | u64::from(selector) << 32 } else { offset }
+fn pointer_out(offset: u64, selector: u16, is_long: bool) -> u64 {
+    if is_long { offset } else { offset & 0xFFFF_FFFF | u64::from(selector) << 32 }
 }
 
 fn quarter(s: &VpState, register: usize, part: usize) -> RegisterValue {
@@ -176,7 +176,7 @@ pub(crate) fn load(s: &mut VpState, name: Name, value: RegisterValue) {
 }
 
 fn load_other(s: &mut VpState, name: Name, value: RegisterValue) {
-    let (low, high, is_64_bit) = (value.low(), value.high(), s.is64());
+    let (low, high, is_long) = (value.low(), value.high(), s.long_mode());
     match name {
         Name::GDTR => s.gdtr = table_in(value),
         Name::IDTR => s.idtr = table_in(value),
@@ -196,10 +196,10 @@ fn load_other(s: &mut VpState, name: Name, value: RegisterValue) {
             x.fsw = (low >> 16) as u16;
             x.ftw = (low >> 32) as u8;
             x.fop = (low >> 48) as u16 & 0x7FF;
-            (x.fip, x.fcs) = pointer_in(high, is_64_bit);
+            (x.fip, x.fcs) = pointer_in(high, is_long);
         }
         Name::XMM_CONTROL_STATUS => {
-            (s.vec.x87.fdp, s.vec.x87.fds) = pointer_in(low, is_64_bit);
+            (s.vec.x87.fdp, s.vec.x87.fds) = pointer_in(low, is_long);
             s.vec.mxcsr = high as u32;
             let mask = (high >> 32) as u32;
             // A mask of zero means the one of processors without the field.
@@ -241,12 +241,12 @@ fn other_value(s: &VpState, name: Name) -> RegisterValue {
             let x = &s.vec.x87;
             let low =
                 u64::from(x.fcw) | u64::from(x.fsw) << 16 | u64::from(x.ftw) << 32 | u64::from(x.fop) << 48;
-            RegisterValue::from_halves(low, pointer_out(x.fip, x.fcs))
+            RegisterValue::from_halves(low, pointer_out(x.fip, x.fcs, s.long_mode()))
         }
         Name::XMM_CONTROL_STATUS => {
             let x = &s.vec.x87;
             let high = u64::from(s.vec.mxcsr) | u64::from(s.vec.mxcsr_mask) << 32;
-            RegisterValue::from_halves(pointer_out(x.fdp, x.fds), high)
+            RegisterValue::from_halves(pointer_out(x.fdp, x.fds, s.long_mode()), high)
         }
         _ => RegisterValue::default(),
     }

@@ -169,9 +169,9 @@ fn absent(name: Name) -> RegisterError {
     if is_known(name) { RegisterError::NotAvailable(name) } else { RegisterError::UnknownName(name) }
 }
 
-/// A 64-bit pointer and its selector share a quadword outside 64-bit mode.
-fn pointer_out(offset: u64, selector: u16) -> u64 {
-    if offset >> 32 == 0 { offset | u64::from(selector) << 32 } else { offset }
+/// An x87 pointer: 64 bits in long mode, else 32 with a selector, as it is read back.
+fn pointer_out(offset: u64, selector: u16, is_long: bool) -> u64 {
+    if is_long { offset } else { offset & 0xFFFF_FFFF | u64::from(selector) << 32 }
 }
 
 impl SoftVp {
@@ -227,12 +227,12 @@ impl SoftVp {
                     | u64::from(x.fsw) << 16
                     | u64::from(x.ftw) << 32
                     | u64::from(x.fop) << 48;
-                RegisterValue::from_halves(low, pointer_out(x.fip, x.fcs))
+                RegisterValue::from_halves(low, pointer_out(x.fip, x.fcs, s.long_mode()))
             }
             n::XMM_CONTROL => {
                 let x = &s.vec.x87;
                 let high = u64::from(s.vec.mxcsr) | u64::from(s.vec.mxcsr_mask) << 32;
-                RegisterValue::from_halves(pointer_out(x.fdp, x.fds), high)
+                RegisterValue::from_halves(pointer_out(x.fdp, x.fds, s.long_mode()), high)
             }
             _ => return None,
         })

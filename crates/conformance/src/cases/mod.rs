@@ -10,6 +10,8 @@ mod apic_exits;
 mod capability;
 mod counters;
 mod doorbell;
+mod emulated_machine;
+mod emulator;
 mod errors;
 mod exits;
 mod extension;
@@ -109,6 +111,8 @@ pub fn all() -> impl Iterator<Item = Case> {
         habits_wtf::CASES,
         absent::CASES,
         extension::CASES,
+        emulator::CASES,
+        emulated_machine::CASES,
     ];
     files.into_iter().flatten().copied()
 }

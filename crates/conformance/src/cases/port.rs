@@ -9,6 +9,7 @@ use openwhp_abi::x64::*;
 
 use super::cases;
 use super::doorbell::doorbell;
+use super::long;
 use crate::Engine;
 use crate::Machine;
 use crate::call;
@@ -23,6 +24,9 @@ cases! { "port":
     properties_are_checked from "functions.md 8.2",
     deleted_ports_are_unknown from "functions.md 8.3",
     ports_are_of_one_partition from "functions.md 8.3",
+    a_signalled_connection_sets_its_event from "interrupts-and-notifications.md 5",
+    an_unknown_connection_exits_when_asked_for from "interrupts-and-notifications.md 5",
+    after_deletion_the_connection_is_unknown from "interrupts-and-notifications.md 5",
 }
 
 fn create(
@@ -178,4 +182,95 @@ fn ports_are_of_one_partition(engine: &Engine) {
     assert!(create(&two, &connection(1), event.handle()).is_ok());
     assert_eq!(delete(&two, port), E_INVALIDARG);
     assert_eq!(delete(&one, port), S_OK);
+}
+
+/// Synthetic features with which a guest signals events.
+pub(super) fn with_signals(machine: &Machine) {
+    let mut features = WHV_SYNTHETIC_PROCESSOR_FEATURES::default();
+    features.set_HypervisorPresent(1);
+    features.set_Hv1(1);
+    features.set_AccessHypercallRegs(1);
+    features.set_AccessSynicRegs(1);
+    features.set_SignalEvents(1);
+    machine.use_apic(WHvX64LocalApicEmulationModeXApic);
+    machine.configure(WHvPartitionPropertyCodeSyntheticProcessorFeaturesBanks, &[1, features.AsUINT64()]);
+}
+
+/// Writes a model-specific register: mov ecx, index; mov eax, low; xor edx, edx; wrmsr.
+fn write_msr(code: &mut Vec<u8>, index: u32, low: u32) {
+    code.push(0xB9);
+    code.extend(index.to_le_bytes());
+    code.push(0xB8);
+    code.extend(low.to_le_bytes());
+    code.extend([0x31, 0xD2, 0x0F, 0x30]);
+}
+
+/// A machine whose guest signals a connection by each hypercall of `signals` (connection, flag) and writes each result
+/// to port 0x10.
+fn signaller(engine: &Engine, signals: &[(u32, u16)], configure: impl FnOnce(&Machine)) -> Machine {
+    let mut code = Vec::new();
+    write_msr(&mut code, 0x4000_0000, 1);
+    write_msr(&mut code, 0x4000_0001, 0x3001);
+    for (connection, flag) in signals {
+        // mov rcx, 0x1005D (fast SignalEvent); mov rdx, connection and flag; vmcall; out 0x10, al
+        code.extend([0x48, 0xB9]);
+        code.extend(0x1_005D_u64.to_le_bytes());
+        code.extend([0x48, 0xBA]);
+        code.extend((u64::from(*flag) << 32 | u64::from(*connection)).to_le_bytes());
+        code.extend([0x0F, 0x01, 0xC1, 0xE6, 0x10]);
+    }
+    long::machine_with(engine, 1, &code, |machine| {
+        with_signals(machine);
+        configure(machine);
+    })
+}
+
+/// Runs to the next result and steps over its port access.
+fn result(machine: &Machine) -> u64 {
+    let context = machine.run_to(0, WHvRunVpExitReasonX64IoPortAccess);
+    machine.set64(0, WHvX64RegisterRip, context.VpContext().Rip() + 2);
+    context.IoPortAccess().Rax
+}
+
+fn a_signalled_connection_sets_its_event(engine: &Engine) {
+    const INVALID_PARAMETER: u64 = 5;
+    const INVALID_CONNECTION: u64 = 0x12;
+    let machine = signaller(engine, &[(7, 0), (7, 1), (8, 0), (9, 0)], |_| ());
+    let (one, two) = (Event::new(), Event::new());
+    create(&machine, &connection(7), one.handle()).expect("a port");
+    create(&machine, &connection(8), two.handle()).expect("a port");
+    assert_eq!(result(&machine), 0);
+    assert_eq!((one.take(), two.take()), (true, false));
+    assert_eq!(result(&machine), INVALID_PARAMETER, "a port has one flag");
+    assert_eq!((one.take(), two.take()), (false, false));
+    assert_eq!(result(&machine), 0);
+    assert_eq!((one.take(), two.take()), (false, true));
+    assert_eq!(result(&machine), INVALID_CONNECTION);
+}
+
+fn an_unknown_connection_exits_when_asked_for(engine: &Engine) {
+    let machine = signaller(engine, &[(7, 0)], |machine| {
+        machine.enable_exits(|exits| {
+            exits.set_HypercallExit(1);
+            exits.set_UnknownSynicConnection(1);
+        });
+    });
+    let context = machine.run_to(0, WHvRunVpExitReasonHypercall);
+    assert_eq!((context.Hypercall().Rcx, context.Hypercall().Rdx), (0x1_005D, 7));
+    // The port comes, and the guest tries again.
+    let event = Event::new();
+    create(&machine, &connection(7), event.handle()).expect("a port");
+    assert_eq!(result(&machine), 0);
+    assert!(event.take());
+}
+
+fn after_deletion_the_connection_is_unknown(engine: &Engine) {
+    let machine = signaller(engine, &[(7, 0), (7, 0)], |_| ());
+    let event = Event::new();
+    let port = create(&machine, &connection(7), event.handle()).expect("a port");
+    assert_eq!(result(&machine), 0);
+    assert!(event.take());
+    assert_eq!(delete(&machine, port), S_OK);
+    assert_eq!(result(&machine), 0x12);
+    assert!(!event.take());
 }

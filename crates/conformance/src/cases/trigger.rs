@@ -11,6 +11,8 @@ use openwhp_abi::windows::HANDLE;
 use openwhp_abi::x64::*;
 
 use super::cases;
+use super::long;
+use super::port::with_signals;
 use crate::Engine;
 use crate::Machine;
 use crate::call;
@@ -29,6 +31,7 @@ cases! { "trigger":
     after_deletion_the_event_is_dead_but_open from "functions.md 8.6, interrupts-and-notifications.md 6",
     closing_the_event_leaves_the_trigger from "interrupts-and-notifications.md 6",
     triggers_survive_a_reset from "interrupts-and-notifications.md 6",
+    a_synic_trigger_sets_the_flag_and_interrupts from "interrupts-and-notifications.md 6, 3.2",
     a_partition_with_triggers_can_be_deleted from "interrupts-and-notifications.md 6",
 }
 
@@ -320,4 +323,40 @@ fn a_partition_with_triggers_can_be_deleted(engine: &Engine) {
             is_over.store(true, Ordering::SeqCst);
         });
     }
+}
+
+fn a_synic_trigger_sets_the_flag_and_interrupts(engine: &Engine) {
+    const EVENT_PAGE: u64 = 0x7_0000;
+    // sti; l: hlt; jmp l
+    let machine = long::machine_with(engine, 1, &[0xFB, 0xF4, 0xEB, 0xFD], with_signals);
+    enable_apic(&machine);
+    // The handler: out 0x10, al
+    machine.memory.write(long::HANDLER, &[0xE6, 0x10]);
+    let event = WHV_SYNIC_EVENT_PARAMETERS { TargetSint: 2, FlagNumber: 77, ..Default::default() };
+    // The trigger exists before the guest has switched anything on; what comes too early is lost.
+    let (_, signal) = create(&machine, &synic(event)).expect("a trigger");
+    signal.set();
+    assert!(is_consumed(&signal));
+    for (name, value) in [
+        (WHvRegisterScontrol, 1),
+        (WHvRegisterSiefp, EVENT_PAGE | 1),
+        (WHvRegisterSint2, 0x45),
+        (WHvX64RegisterRip, CODE),
+    ] {
+        machine.set64(0, name, value);
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(10));
+            signal.set();
+        });
+        machine.run_to(0, WHvRunVpExitReasonX64IoPortAccess);
+    });
+    let mut flags = [0_u8; 16];
+    let (partition, controls) = (machine.partition, WHV_ACCESS_GPA_CONTROLS::default());
+    let start = flags.as_mut_ptr().cast();
+    let read = call!(engine.api, WHvReadGpaRange(partition, 0, EVENT_PAGE + 0x200, controls, start, 16));
+    assert_eq!(read, S_OK);
+    assert_eq!(flags[77 / 8], 1 << (77 % 8));
+    assert!(flags.iter().enumerate().all(|(index, byte)| index == 9 || *byte == 0));
 }

@@ -487,7 +487,7 @@ impl SoftVp {
         let s = &mut self.cpu.s;
         match number {
             0..=15 => s.gpr[number as usize] = low,
-            n::RIP => s.rip = low,
+            n::RIP => self.cpu.set_rip(low),
             n::RFLAGS => {
                 s.set_rflags(low);
                 touched.derived = true;

@@ -272,9 +272,16 @@ impl Cpu {
             s.vec = VectorState::default();
         }
         self.after = None;
+        self.partial = false;
         self.trap = TrapKind::None;
         self.flush_map();
         self.refresh();
+    }
+
+    /// Sets RIP from outside: a repeated instruction that was under way is not any more.
+    pub fn set_rip(&mut self, rip: u64) {
+        self.s.rip = rip;
+        self.partial = false;
     }
 
     /// The poll word: set bit 0 from any thread to have [`Env::poll`] called at the next boundary.

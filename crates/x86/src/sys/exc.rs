@@ -74,6 +74,7 @@ impl Cpu {
         }
         self.s.events.shadow = false;
         self.s.events.shadow_ss = false;
+        self.partial = false;
         self.refresh();
         Ok(())
     }
@@ -90,9 +91,11 @@ impl Cpu {
     /// The flags image an event pushes.
     fn return_flags(&self, ev: &Event) -> u64 {
         let f = self.s.rflags();
-        if ev.is_fault() {
+        let is_software = ev.checks_dpl() || ev.kind == EventKind::PrivSoftException;
+        if ev.is_fault() || self.partial && !is_software {
+            // Also between the iterations of a repeated instruction, which goes on afterwards.
             f | rflags::RF
-        } else if ev.checks_dpl() || ev.kind == EventKind::PrivSoftException {
+        } else if is_software {
             f & !rflags::RF
         } else {
             f

@@ -999,3 +999,45 @@ fn null_selectors_lose_their_rpl_on_the_way_out() {
     m.steps(1);
     assert_eq!((m.cpu.s.seg[FS].selector, m.cpu.s.seg[FS].base), (0, 0x1000));
 }
+
+#[test]
+fn an_interrupt_between_iterations_pushes_rf_and_one_after_the_last_does_not() {
+    // rep stosb; nop; nop
+    let mut m = Machine::long_mode(&[0xF3, 0xAA, 0x90, 0x90]);
+    m.ram.put::<8>(GDT + u64::from(CODE0), 0x00AF_9B00_0000_FFFF);
+    m.ram.put::<8>(GDT + u64::from(DATA0), 0x00CF_9300_0000_FFFF);
+    m.cpu.s.gdtr = Table { base: GDT, limit: 0x17 };
+    m.cpu.s.idtr = Table { base: IDT, limit: 0xFFF };
+    for vector in [2, 0x21] {
+        m.ram.put::<8>(IDT + vector * 16, HANDLER & 0xFFFF | 0x8E00_0008_0000 | (HANDLER >> 16) << 48);
+        m.ram.put::<8>(IDT + vector * 16 + 8, 0);
+    }
+    m.ram.write(HANDLER, &[0x48, 0xCF]);
+    m.cpu.s.sys_flags |= rflags::IF;
+    m.cpu.s.gpr[RDI] = PAGE;
+    m.cpu.s.gpr[RCX] = 0x2800;
+    m.cpu.refresh();
+    let flags = |m: &Machine| m.ram.get::<8>(m.cpu.s.gpr[RSP] + 16) & rflags::RF != 0;
+    m.steps(1);
+    assert_eq!((m.cpu.s.rip, m.cpu.s.gpr[RCX] != 0), (CODE, true), "under way");
+    m.env().lines.interrupt = Some(0x21);
+    m.steps(1);
+    assert_eq!((m.cpu.s.rip, flags(&m)), (HANDLER, true));
+    m.steps(1);
+    assert_eq!((m.cpu.s.rip, m.cpu.s.rflags() & rflags::RF != 0), (CODE, true), "IRET brings it back");
+    m.steps(1);
+    m.env().lines.nmi = true;
+    m.steps(1);
+    assert_eq!((m.cpu.s.rip, flags(&m)), (HANDLER, true));
+    // Inside the handler nothing is repeated.
+    m.cpu.s.sys_flags |= rflags::IF;
+    m.env().lines.interrupt = Some(0x21);
+    m.steps(1);
+    assert_eq!((m.cpu.s.rip, flags(&m)), (HANDLER, false));
+    m.steps(3);
+    assert_eq!(m.cpu.s.gpr[RCX], 0);
+    m.env().lines.interrupt = Some(0x21);
+    m.cpu.refresh();
+    m.steps(1);
+    assert_eq!((m.cpu.s.rip, flags(&m)), (HANDLER, false));
+}

@@ -47,6 +47,9 @@ use crate::vp_shared::VpShared;
 use crate::vp_shared::request;
 use crate::xsave;
 
+/// Where the code segment lies after power-up and INIT.
+const RESET_CS_BASE: u64 = 0xF_0000;
+
 /// A processor.
 pub(crate) struct SoftVp {
     pub(crate) cpu: Box<Cpu>,
@@ -166,7 +169,7 @@ impl SoftVp {
     fn take_startup(&mut self) {
         let startup = self.vp.take_startup();
         if startup.is_init {
-            self.cpu.reset(true);
+            self.reset_cpu(true);
             if let Some(mut apic) = self.vp.apic() {
                 apic.init();
             }
@@ -194,6 +197,14 @@ impl SoftVp {
         self.cpu.refresh();
     }
 
+    /// Resets the processor as the platform does: Windows starts it at F0000h + FFF0h, below 1 MiB, where the
+    /// architecture has FFFF0000h. Programs that set no segment have their firmware there.
+    fn reset_cpu(&mut self, init: bool) {
+        self.cpu.reset(init);
+        self.cpu.s.seg[openwhp_x86::state::CS].base = RESET_CS_BASE;
+        self.cpu.refresh();
+    }
+
     fn forget_events(&mut self) {
         self.pending_event = 0;
         self.is_ext_int_started = false;
@@ -206,7 +217,7 @@ impl SoftVp {
         self.vp.reset();
         self.has_run = false;
         let icount = self.cpu.s.icount;
-        self.cpu.reset(false);
+        self.reset_cpu(false);
         self.cpu.s.icount = icount;
         self.env().reset();
         self.forget_events();

@@ -69,7 +69,7 @@ fn reset_values_are_those_of_the_manual(engine: &Engine) {
         assert_eq!(machine.get64(0, name), value, "{name:?}");
     }
     let cs = machine.get(0, WHvX64RegisterCs).Segment();
-    assert_eq!((cs.Selector(), cs.Base(), cs.Limit()), (0xF000, 0xFFFF_0000, 0xFFFF));
+    assert_eq!((cs.Selector(), cs.Base(), cs.Limit()), (0xF000, 0xF_0000, 0xFFFF));
     assert_eq!(cs.Attributes(), 0x9B);
     let ss = machine.get(0, WHvX64RegisterSs).Segment();
     assert_eq!((ss.Selector(), ss.Base(), ss.Limit(), ss.Attributes()), (0, 0, 0xFFFF, 0x93));

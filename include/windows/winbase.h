@@ -59,7 +59,14 @@ DWORD WINAPI GetActiveProcessorCount(WORD group);
 
 static __inline__ HGLOBAL GlobalAlloc(UINT flags, SIZE_T size) { return LocalAlloc(flags, size); }
 static __inline__ HGLOBAL GlobalFree(HGLOBAL memory) { return LocalFree(memory); }
+SIZE_T WINAPI LocalSize(HLOCAL memory);
+UINT WINAPI GetWindowsDirectoryW(LPWSTR buffer, UINT size);
 static __inline__ int lstrlenA(LPCSTR text) { return text ? (int)strlen(text) : 0; }
+static __inline__ int lstrlenW(LPCWSTR text) {
+    int length = 0;
+    while (text && text[length]) length++;
+    return length;
+}
 static __inline__ DECLSPEC_NORETURN VOID FatalAppExitA(UINT action, LPCSTR text) {
     (void)action;
     OutputDebugStringA(text);
@@ -72,8 +79,10 @@ static __inline__ DECLSPEC_NORETURN VOID FatalAppExitA(UINT action, LPCSTR text)
 
 #ifdef UNICODE
 #define FormatMessage FormatMessageW
+#define lstrlen lstrlenW
 #else
 #define FormatMessage FormatMessageA
+#define lstrlen lstrlenA
 #endif
 
 #endif

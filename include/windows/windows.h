@@ -25,6 +25,7 @@
 #endif
 #ifndef WIN32_LEAN_AND_MEAN
 #include <timeapi.h>
+#include <winver.h>
 #endif
 
 #endif

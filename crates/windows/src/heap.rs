@@ -97,6 +97,12 @@ exports! {
         resize(memory.pointer(), size, flags & LMEM_ZEROINIT != 0)
     }
 
+    /// Bytes that a block has room for.
+    fn LocalSize(memory: *mut c_void) -> usize = 0 => {
+        // SAFETY: the program passes what it got from here.
+        Ok(unsafe { libc::malloc_usable_size(memory.pointer()) })
+    }
+
     /// Frees; returns null.
     fn LocalFree(memory: *mut c_void) -> *mut c_void = std::ptr::null_mut() => {
         free(memory.pointer());

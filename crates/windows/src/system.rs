@@ -373,6 +373,11 @@ exports! {
         Ok(put_or_size(&units(&temporary_folder()), buffer, size))
     }
 
+    /// The folder of the system, or the room it needs.
+    fn GetWindowsDirectoryW(buffer: *mut u16 [size], size: u32) -> u32 = 0 => {
+        Ok(put_or_size(&units("/"), buffer, size))
+    }
+
     /// Stores which errors show a window; none does here.
     fn SetErrorMode(mode: u32) -> u32 = 0 => {
         Ok(ERROR_MODE.swap(mode, Ordering::Relaxed))

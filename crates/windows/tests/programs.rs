@@ -32,9 +32,35 @@ the second processor left: cancelled
 the first processor left: halted
 ";
 
+const DOORBELL_OUTPUT: &str = "\
+the device squares 3
+the guest reads 9
+the device squares 2
+the guest reads 4
+the device squares 1
+the guest reads 1
+done
+";
+
+const MMIO_OUTPUT: &str = "\
+write 5 at 0
+read 5 at 0
+write 8 at 0
+read 8 at 0
+read 1 at 16
+read 4 at 20
+read 9 at 24
+read 16 at 28
+stored 8, copied 1 4 9 16, 4 exits
+";
+
 /// Examples with what they print.
-const EXAMPLES: [(&str, &str); 2] =
-    [("c/win_real_mode.c", REAL_MODE_OUTPUT), ("c/win_two_processors.c", TWO_PROCESSORS_OUTPUT)];
+const EXAMPLES: [(&str, &str); 4] = [
+    ("c/win_real_mode.c", REAL_MODE_OUTPUT),
+    ("c/win_two_processors.c", TWO_PROCESSORS_OUTPUT),
+    ("c/win_doorbell.c", DOORBELL_OUTPUT),
+    ("cpp/win_mmio_device.cpp", MMIO_OUTPUT),
+];
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

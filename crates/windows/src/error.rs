@@ -46,6 +46,7 @@ codes! {
     ERROR_TOO_MANY_POSTS = 298, "Too many posts were made to a semaphore.";
     ERROR_MR_MID_NOT_FOUND = 317, "The system cannot find message text for this message number.";
     ERROR_INVALID_ADDRESS = 487, "Attempt to access invalid address.";
+    ERROR_IO_PENDING = 997, "Overlapped I/O operation is in progress.";
     ERROR_NOACCESS = 998, "Invalid access to memory location.";
     ERROR_FILE_INVALID = 1006, "The volume for a file has been externally altered so that the opened file is no longer valid.";
     ERROR_MAPPED_ALIGNMENT = 1132, "The base address or the file offset specified does not have the proper alignment.";

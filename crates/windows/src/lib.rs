@@ -4,7 +4,7 @@
 //! | module | functions |
 //! |---|---|
 //! | `handles`, `object`, `wait`, `events` | handles are descriptors: events are eventfds, processes pidfds |
-//! | `threads`, `tls`, `locks` | threads, slots, critical sections, slim locks, condition variables |
+//! | `threads`, `tls`, `locks`, `timer_queue` | threads, slots, critical sections, slim locks, condition variables |
 //! | `memory`, `pages`, `heap` | reserve and commit, sections, heaps |
 //! | `files`, `console`, `modules`, `system`, `time` | the rest of what such programs need |
 //! | `format`, `crt` | formatted output and wide strings as Microsoft's C runtime has them |
@@ -29,6 +29,7 @@ mod pages;
 mod system;
 mod threads;
 mod time;
+mod timer_queue;
 mod tls;
 mod wait;
 
@@ -44,5 +45,6 @@ pub use modules::*;
 pub use system::*;
 pub use threads::*;
 pub use time::*;
+pub use timer_queue::*;
 pub use tls::*;
 pub use wait::*;

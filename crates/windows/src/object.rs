@@ -20,6 +20,8 @@ use crate::error::ERROR_NOT_OWNER;
 use crate::error::ERROR_TOO_MANY_POSTS;
 use crate::threads;
 use crate::threads::Thread;
+use crate::timer_queue::QueueTimer;
+use crate::timer_queue::TimerQueue;
 
 /// An object that handles stand for.
 #[derive(Debug)]
@@ -44,6 +46,10 @@ pub(crate) enum Object {
     Process,
     /// A file, a pipe or a terminal.
     File(File),
+    /// A set of timers; never set.
+    TimerQueue(TimerQueue),
+    /// A timer of a queue; never set.
+    QueueTimer(Arc<QueueTimer>),
     /// Memory to map: a memory file, or a file's duplicate.
     Section {
         /// Bytes that may be mapped.
@@ -181,6 +187,7 @@ impl Object {
             Self::Semaphore(semaphore) => Ok(semaphore.take(fd)?.then_some(PLAIN)),
             Self::Mutant(mutant) => mutant.take(),
             Self::File(_) => Ok(is_readable(fd)?.then_some(PLAIN)),
+            Self::TimerQueue(_) | Self::QueueTimer(_) => Ok(None),
             Self::Section { .. } => Ok(Some(PLAIN)),
         }
     }

@@ -106,6 +106,26 @@ static void timers(void) {
     CHECK(WaitForSingleObject(timer, 10) == WAIT_TIMEOUT && CloseHandle(timer));
 }
 
+static volatile LONG calls;
+static VOID CALLBACK on_timer(PVOID event, BOOLEAN fired) {
+    if (fired && InterlockedIncrement(&calls) == 3) SetEvent(event);
+}
+
+static void timer_queues(void) {
+    HANDLE queue = CreateTimerQueue(), enough = CreateEvent(NULL, FALSE, FALSE, NULL), timer = NULL, later = NULL;
+    LONG seen;
+
+    CHECK(queue && CreateTimerQueueTimer(&timer, queue, on_timer, enough, 1, 1, WT_EXECUTEDEFAULT));
+    CHECK(WaitForSingleObject(enough, 2000) == WAIT_OBJECT_0);
+    CHECK(DeleteTimerQueueTimer(queue, timer, INVALID_HANDLE_VALUE));
+    seen = calls;
+    Sleep(5);
+    CHECK(calls == seen && FAILS_WITH(ERROR_INVALID_HANDLE, DeleteTimerQueueTimer(queue, timer, NULL)));
+    CHECK(CreateTimerQueueTimer(&later, queue, on_timer, enough, 100000, 0, WT_EXECUTEONLYONCE));
+    CHECK(DeleteTimerQueueEx(queue, enough) && WaitForSingleObject(enough, 0) == WAIT_OBJECT_0);
+    CHECK(CloseHandle(later) && CloseHandle(enough));
+}
+
 static void several(void) {
     HANDLE handles[3];
     for (int i = 0; i < 3; i++) handles[i] = CreateEvent(NULL, FALSE, FALSE, NULL);
@@ -181,6 +201,7 @@ int main(void) {
     semaphores();
     mutexes();
     timers();
+    timer_queues();
     several();
     threads();
     processes();

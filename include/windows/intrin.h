@@ -11,6 +11,7 @@
 #include <openwhp_compiler.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <openwhp_crt.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -117,9 +118,6 @@ static __inline__ unsigned char openwhp_locked_bit(void volatile *base, int64_t 
 #define __popcnt64(x) ((uint64_t)__builtin_popcountll((uint64_t)(x)))
 #define __lzcnt(x) ((x) ? (unsigned)__builtin_clz((uint32_t)(x)) : 32u)
 #define __lzcnt64(x) ((x) ? (uint64_t)__builtin_clzll((uint64_t)(x)) : 64u)
-#define _byteswap_ushort(x) __builtin_bswap16(x)
-#define _byteswap_ulong(x) __builtin_bswap32((uint32_t)(x))
-#define _byteswap_uint64(x) __builtin_bswap64(x)
 #define _rotl8(x, n) ((uint8_t)((uint8_t)(x) << ((n)&7) | (uint8_t)(x) >> (-(n)&7)))
 #define _rotr8(x, n) ((uint8_t)((uint8_t)(x) >> ((n)&7) | (uint8_t)(x) << (-(n)&7)))
 #define _rotl16(x, n) ((uint16_t)((uint16_t)(x) << ((n)&15) | (uint16_t)(x) >> (-(n)&15)))

@@ -52,6 +52,10 @@ typedef size_t rsize_t;
 extern "C" {
 #endif
 
+/* Functions, as some programs give the compiler's own names these meanings. */
+static __inline__ unsigned short _byteswap_ushort(unsigned short value) { return __builtin_bswap16(value); }
+static __inline__ uint32_t _byteswap_ulong(uint32_t value) { return __builtin_bswap32(value); }
+static __inline__ uint64_t _byteswap_uint64(uint64_t value) { return __builtin_bswap64(value); }
 static __inline__ errno_t memcpy_s(void *to, rsize_t size, const void *from, rsize_t count) {
     if (!count) return 0;
     if (!to) return EINVAL;
@@ -170,11 +174,6 @@ inline errno_t strncpy_s(char (&to)[size], const char *from, size_t count) {
 #define _putenv(text) putenv(text)
 #define _rotl(x, n) ((uint32_t)((uint32_t)(x) << ((n)&31) | (uint32_t)(x) >> (-(n)&31)))
 #define _rotr(x, n) ((uint32_t)((uint32_t)(x) >> ((n)&31) | (uint32_t)(x) << (-(n)&31)))
-#ifndef OPENWHP_INTRIN_H
-#define _byteswap_ushort(x) __builtin_bswap16(x)
-#define _byteswap_ulong(x) __builtin_bswap32((uint32_t)(x))
-#define _byteswap_uint64(x) __builtin_bswap64(x)
-#endif
 #define _time64 time
 #define _set_invalid_parameter_handler(handler) ((void)(handler))
 

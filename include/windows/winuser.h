@@ -46,7 +46,8 @@ static __inline__ int wsprintfA(LPSTR buffer, LPCSTR format, ...) {
 #if __SIZEOF_WCHAR_T__ == 2
 static __inline__ int MessageBoxW(HWND window, LPCWSTR text, LPCWSTR title, UINT type) {
     (void)window, (void)type;
-    fprintf(stderr, "%ls: %ls\n", title ? title : L"Error", text ? text : L"");
+    fprintf(stderr, "%ls: %ls\n", title ? (const wchar_t *)title : L"Error",
+            text ? (const wchar_t *)text : L"");
     return IDOK;
 }
 static __inline__ int wsprintfW(LPWSTR buffer, LPCWSTR format, ...) {

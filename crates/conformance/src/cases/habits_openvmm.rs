@@ -356,7 +356,7 @@ fn reset_gives_what_it_rewrites(engine: &Engine) {
     run_to_output(&machine, 0);
     assert_eq!(call!(engine.api, WHvResetPartition(machine.partition)), S_OK);
     let cs = machine.get(0, WHvX64RegisterCs).Segment();
-    assert_eq!((cs.Selector(), cs.Base()), (0xF000, 0xFFFF_0000));
+    assert_eq!((cs.Selector(), cs.Base()), (0xF000, 0xF_0000));
     assert_eq!(machine.get64(0, WHvX64RegisterTsc), 0, "time stands still until the next run");
     assert_eq!(machine.get64(0, WHvX64RegisterApicBase), 0xFEE0_0900);
     let zero = 0_u64;

@@ -54,7 +54,7 @@
 //! | [`GuestMemory`] | memory to map |
 //! | [`Property`], [`PropertyCode`] | configuration |
 //! | [`capabilities`], [`EngineChoice`] | what this machine offers |
-//! | [`emulate`] | finishing the instruction behind a memory or port exit |
+//! | [`emulate`], [`emulation`] | finishing the instruction behind a memory or port exit: by the engine, or through callbacks |
 //! | [`Exit`], [`ExitReason`] | why a processor came back |
 //!
 //! Not here: devices and loading of kernels (crate `openwhp-vmm`), the C interface (crate `openwhp-capi`), and the
@@ -63,6 +63,7 @@
 mod backing;
 mod builder;
 pub mod emulate;
+pub mod emulation;
 mod engines;
 mod error;
 mod gate;

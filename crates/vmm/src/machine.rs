@@ -22,6 +22,7 @@ use openwhp::PortBus;
 use openwhp::TriggerMode;
 use openwhp::VpCanceller;
 use openwhp_devices::DeliveryMode;
+use openwhp_devices::GuestRam;
 use openwhp_devices::InterruptMessage;
 use openwhp_devices::i8042::I8042;
 use openwhp_devices::i8042::Request;
@@ -482,6 +483,34 @@ impl PortBus for Bus<'_> {
         for (index, byte) in data.iter().enumerate() {
             self.devices.write_port_byte(port.wrapping_add(index as u16), *byte, self.now_ns);
         }
+    }
+}
+
+/// [`Bus`] with ordinary memory: what the instruction emulator asks.
+#[derive(Debug)]
+pub struct WholeBus<'a, 'b>(pub &'a mut Bus<'b>);
+
+impl MmioBus for WholeBus<'_, '_> {
+    fn read(&mut self, gpa: Gpa, data: &mut [u8]) {
+        if self.0.devices.ram.read(gpa.0, data).is_err() {
+            MmioBus::read(self.0, gpa, data);
+        }
+    }
+
+    fn write(&mut self, gpa: Gpa, data: &[u8]) {
+        if self.0.devices.ram.write(gpa.0, data).is_err() {
+            MmioBus::write(self.0, gpa, data);
+        }
+    }
+}
+
+impl PortBus for WholeBus<'_, '_> {
+    fn read(&mut self, port: u16, data: &mut [u8]) {
+        PortBus::read(self.0, port, data);
+    }
+
+    fn write(&mut self, port: u16, data: &[u8]) {
+        PortBus::write(self.0, port, data);
     }
 }
 

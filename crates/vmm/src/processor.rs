@@ -1,5 +1,6 @@
 //! The loop of one virtual processor: run, answer the exit, run again.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,10 +9,14 @@ use openwhp::ExitReason;
 use openwhp::Processor;
 use openwhp::RegisterName as Name;
 use openwhp::RegisterValue;
-use openwhp::emulate;
+use openwhp::emulation;
+use openwhp::emulation::Emulator;
+use openwhp::emulation::EmulatorError;
 
 use crate::debug::control::Control;
+use crate::machine::Bus;
 use crate::machine::Machine;
+use crate::machine::WholeBus;
 use crate::outcome::Ending;
 use crate::outcome::Outcome;
 use crate::report;
@@ -56,6 +61,8 @@ pub struct VpLoop {
     pub is_first: bool,
     /// How time passes for devices.
     pub time_keeper: TimeKeeper,
+    /// Finishes instructions that touch devices.
+    pub emulator: RefCell<Emulator>,
     /// Where exits are recorded.
     pub trace: Option<Arc<ExitTrace>>,
     /// Where a debugger stops it.
@@ -118,11 +125,11 @@ impl VpLoop {
         match exit.reason {
             ExitReason::IoPort(_) => self
                 .machine
-                .access(|bus| emulate::port(&self.vp, exit, bus))
+                .access(|bus| self.finish(exit, bus))
                 .or_else(|error| died(&format!("a port access could not be finished: {error}"))),
             ExitReason::MemoryAccess(access) => self
                 .machine
-                .access(|bus| emulate::mmio(&self.vp, exit, bus))
+                .access(|bus| self.finish(exit, bus))
                 .or_else(|error| died(&report::memory_access(&access, &error))),
             ExitReason::ApicEoi(vector) => {
                 self.machine.end_of_interrupt(vector);
@@ -141,6 +148,11 @@ impl VpLoop {
             }
             other => died(&format!("unexpected exit {other:?}")),
         }
+    }
+
+    /// Finishes the instruction of a memory or port exit.
+    fn finish(&self, exit: &Exit, bus: &mut Bus<'_>) -> Result<(), EmulatorError> {
+        emulation::finish(&mut self.emulator.borrow_mut(), &self.vp, exit, &mut WholeBus(bus))
     }
 
     /// Delivers an interrupt of the 8259 pair, or asks to be told when that is possible.

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use openwhp::AccessType;
-use openwhp::EmulateError;
 use openwhp::Exit;
 use openwhp::Gva;
 use openwhp::MemoryAccess;
@@ -11,6 +10,7 @@ use openwhp::Processor;
 use openwhp::RegisterName as Name;
 use openwhp::TranslateFlags;
 use openwhp::TranslateResult;
+use openwhp::emulation::EmulatorError;
 
 const GENERAL: [(&str, Name); 18] = [
     ("rax", Name::RAX),
@@ -79,13 +79,17 @@ pub fn failure(vp: &Processor, reason: &str) -> String {
 
 /// Why a memory access ends the guest.
 #[must_use]
-pub fn memory_access(access: &MemoryAccess, error: &EmulateError) -> String {
+pub fn memory_access(access: &MemoryAccess, error: &EmulatorError) -> String {
     let what = match access.access {
         AccessType::Read => "reading",
         AccessType::Write => "writing",
         AccessType::Execute => "executing",
     };
-    format!("{what} guest physical address {} where no memory is: {error}", access.gpa)
+    let bytes = access.instruction.as_slice();
+    format!(
+        "{what} guest physical address {} where no memory is: {error} (instruction bytes {bytes:02x?})",
+        access.gpa
+    )
 }
 
 /// Every register that tells what a processor was doing, as lines.

@@ -1,5 +1,6 @@
 //! `openwhp run`: puts a machine together, runs it, and starts it again when the guest resets.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -342,6 +343,7 @@ impl Session<'_> {
                     ending: Arc::clone(&self.ending),
                     is_first: index == 0,
                     time_keeper,
+                    emulator: RefCell::default(),
                     trace: self.trace.clone(),
                     debug: self.debug.clone(),
                 };

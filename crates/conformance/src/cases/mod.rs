@@ -33,8 +33,10 @@ mod partition;
 mod port;
 mod processor;
 mod property;
+mod property_effects;
 mod register;
 mod register_sweep;
+mod register_table;
 mod scheduling;
 mod state;
 mod trigger;
@@ -91,6 +93,8 @@ pub fn all() -> impl Iterator<Item = Case> {
         processor::CASES,
         register::CASES,
         register_sweep::CASES,
+        register_table::CASES,
+        property_effects::CASES,
         scheduling::CASES,
         state::CASES,
         vpci::CASES,

@@ -91,7 +91,7 @@ impl CpuModel {
                     [2, wd[w::L7_EBX], ecx, wd[w::L7_EDX] | self.intel_speculation().0]
                 }
                 1 => [wd[w::L71_EAX], 0, 0, wd[w::L71_EDX]],
-                2 => [0, 0, 0, self.intel_speculation().1],
+                2 => [0, 0, 0, wd[w::L72_EDX] | self.intel_speculation().1],
                 _ => [0; 4],
             },
             0xb | 0x1f => {

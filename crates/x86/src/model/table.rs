@@ -31,10 +31,11 @@ pub(crate) const PLACES: [(u32, u32, Reg); WORDS] = [
     (6, 0, Reg::Ecx),
     (0x8000_0007, 0, Reg::Edx),
     (ARCH_CAPABILITIES, 0, Reg::Eax),
+    (7, 2, Reg::Edx),
 ];
 
 /// Number of feature words.
-pub(crate) const WORDS: usize = 15;
+pub(crate) const WORDS: usize = 16;
 
 /// Indices of the feature words.
 pub(super) mod w {
@@ -53,6 +54,7 @@ pub(super) mod w {
     pub(in crate::model) const L6_ECX: usize = 12;
     pub(in crate::model) const X7_EDX: usize = 13;
     pub(in crate::model) const ARCH: usize = 14;
+    pub(in crate::model) const L72_EDX: usize = 15;
 }
 
 /// Who provides a feature.
@@ -306,6 +308,9 @@ pub const FEATURES: &[Feature] = &[
 
     f("APERFMPERF", w::L6_ECX, 0, Soft, NO, &[Msr(0xe7), Msr(0xe8)]),
     f("INVARIANT_TSC", w::X7_EDX, 8, Soft, NO, &[]),
+
+    // Nothing is injected through branch history; but guests that distrust the statement then need no loop.
+    f("BHI_CTRL", w::L72_EDX, 4, Intel, IBRS, &[MsrBits(SPEC_CTRL, 1 << 10)]),
 
     f("RDCL_NO", w::ARCH, 0, Intel, NO, &[]),
     f("IBRS_ALL", w::ARCH, 1, Intel, IBRS, &[]),

@@ -407,6 +407,25 @@ impl GpaMap {
         self.slots.iter().map(|slot| slot.pages).sum()
     }
 
+    /// Pages of 4 KiB, 2 MiB and 1 GiB that would map all of it: the largest that addresses of both sides allow.
+    pub(crate) fn pages_by_size(&self) -> [u64; 3] {
+        let mut counts = [0; 3];
+        for slot in &self.slots {
+            let (mut page, mut host, mut left) = (slot.page, slot.host as u64 / 4096, slot.pages);
+            while left != 0 {
+                let fits = |size: &u64| page % size == 0 && host % size == 0 && left >= *size;
+                let (kind, size) = match () {
+                    () if fits(&(1 << 18)) => (2, 1 << 18),
+                    () if fits(&(1 << 9)) => (1, 1 << 9),
+                    () => (0, small_run(page, host, left)),
+                };
+                counts[kind] += if kind == 0 { size } else { 1 };
+                (page, host, left) = (page + size, host + size, left - size);
+            }
+        }
+        counts
+    }
+
     /// Calls `visit` for every page that clients mapped in `[start, end)`, in order; stops at the first page that is not mapped or that
     /// `visit` refuses, and returns its number.
     pub(crate) fn each_page(

@@ -34,6 +34,8 @@ use openwhp_x86::state::rflags;
 
 use crate::bus::Bus;
 use crate::clock::coarse_ns;
+use crate::clock::host_ns;
+use crate::counters::Kind;
 use crate::env::VpEnv;
 use crate::events;
 use crate::hypercall;
@@ -49,6 +51,8 @@ use crate::xsave;
 
 /// Where the code segment lies after power-up and INIT.
 const RESET_CS_BASE: u64 = 0xF_0000;
+/// Of this many runs, one is measured exactly.
+const SAMPLED_RUNS: u32 = 64;
 
 /// A processor.
 pub(crate) struct SoftVp {
@@ -74,6 +78,12 @@ pub(crate) struct SoftVp {
     pub(crate) limiter: Option<Limiter>,
     /// Time spent resting for the limit, in nanoseconds.
     rest_ns: u64,
+    /// The last exit, and when it came, until the next run.
+    last_exit: Option<(Kind, u64)>,
+    /// Runs so far; every so many are measured.
+    runs: u32,
+    /// Time spent in guest instructions during a measured run.
+    sampled_ns: Option<u64>,
     /// It has run since creation or the last reset.
     pub(crate) has_run: bool,
 }
@@ -94,6 +104,9 @@ impl SoftVp {
             placement: Placement::default(),
             limiter: None,
             rest_ns: 0,
+            last_exit: None,
+            runs: 0,
+            sampled_ns: None,
             has_run: false,
         }
     }
@@ -153,10 +166,7 @@ impl SoftVp {
         self.env().settle_eoi(false);
         self.vp.cr4.store(self.cpu.s.cr4, Ordering::Relaxed);
         self.vp.xcr0.store(self.cpu.s.xcr0, Ordering::Relaxed);
-        let counters = &self.vp.counters;
-        counters.exceptions.set(self.cpu.delivered.exceptions);
-        counters.page_faults.set(self.cpu.delivered.page_faults);
-        counters.interrupts.set(self.cpu.delivered.interrupts);
+        self.vp.counters.publish(&self.cpu);
         if self.shared.clock.is_deterministic() {
             let icount = self.cpu.s.icount;
             let env = self.env();
@@ -310,7 +320,7 @@ impl SoftVp {
             self.take_idle();
             let is_event_left = self.set_limit();
             self.is_injection_new = false;
-            let exit = self.cpu.run();
+            let exit = self.execute();
             if is_event_left && self.cpu.s.events.inject.is_none() {
                 let _ = self.prepare_events()?;
             }
@@ -426,6 +436,29 @@ impl SoftVp {
             None => return Ok(Some(ExitReason::InvalidVpRegisterValue)),
         }
         Ok(None)
+    }
+
+    /// Runs guest instructions.
+    fn execute(&mut self) -> CpuExit {
+        let Some(before) = self.sampled_ns else { return self.cpu.run() };
+        let start = host_ns();
+        let exit = self.cpu.run();
+        self.sampled_ns = Some(before + host_ns().saturating_sub(start));
+        exit
+    }
+
+    /// Begins to measure one run out of many: exact clocks on every one would cost too much.
+    fn begin_sample(&mut self) -> Option<u64> {
+        self.runs = self.runs.wrapping_add(1);
+        self.sampled_ns = (self.runs % SAMPLED_RUNS == 1).then_some(0);
+        self.sampled_ns.map(|_| host_ns())
+    }
+
+    /// Counts what a sampled run spent outside guest instructions for all the runs it stands for.
+    fn end_sample(&mut self, began: u64, stood_ns: u64) {
+        let guest = self.sampled_ns.take().unwrap_or(0);
+        let overhead = host_ns().saturating_sub(began).saturating_sub(guest).saturating_sub(stood_ns);
+        self.vp.counters.overhead_ns.add(overhead * u64::from(SAMPLED_RUNS));
     }
 
     /// Sets the instruction limit of the next stretch. True if an event waits behind the injected one, so that the
@@ -545,6 +578,10 @@ impl SoftVp {
 impl EngineVp for SoftVp {
     fn run(&mut self, exit: &mut Exit) -> Result<(), EngineRunError> {
         let start = coarse_ns();
+        if let Some((kind, at)) = self.last_exit.take() {
+            self.vp.counters.took(kind, start.saturating_sub(at));
+        }
+        let sample = self.begin_sample();
         let halted_before = self.vp.counters.halt_ns.get();
         let rested_before = self.rest_ns;
         let stay = (!self.placement.is_empty()).then(|| self.placement.enter());
@@ -556,7 +593,6 @@ impl EngineVp for SoftVp {
         let result = self.run_to_exit(&mut exit.reason);
         if result.is_ok() {
             exit.vp = self.context(&exit.reason);
-            self.vp.counters.exit(&exit.reason);
         }
         self.publish();
         self.shared.leave_to(&self.vp, Place::Outside);
@@ -568,11 +604,17 @@ impl EngineVp for SoftVp {
             self.end_turn();
         }
         drop(stay);
-        let total = coarse_ns().wrapping_sub(start);
+        let end = coarse_ns();
+        let kind = result.is_ok().then(|| self.vp.counters.exit(&exit.reason)).flatten();
+        self.last_exit = kind.map(|kind| (kind, end));
+        let total = end.wrapping_sub(start);
         let halted = self.vp.counters.halt_ns.get().wrapping_sub(halted_before);
         self.vp.note_run(None);
         let rested = self.rest_ns.wrapping_sub(rested_before);
         self.vp.counters.run_ns.add(total.saturating_sub(halted).saturating_sub(rested));
+        if let Some(began) = sample {
+            self.end_sample(began, halted + rested);
+        }
         result
     }
 
@@ -635,7 +677,7 @@ impl EngineVp for SoftVp {
             let mut bus = Bus { mmio, ports };
             match vp.cpu.emulate_one(&mut bus) {
                 Ok(()) => {
-                    vp.vp.counters.emulated.add(1);
+                    vp.vp.counters.emulated();
                     Ok(())
                 }
                 // Called back before the instruction began: it exits again at the next run.

@@ -1,6 +1,6 @@
 //! What processors count, since their creation.
 
-/// Number of intercepts of one kind and the time they took.
+/// Number of intercepts of one kind, and the time the processor stood still for them: from an exit to the next run, or parked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct InterceptCounter {
     /// How many.
@@ -14,7 +14,7 @@ pub struct InterceptCounter {
 pub struct VpCounters {
     /// Time inside run, less parked time, in units of 100 ns.
     pub total_runtime_100ns: u64,
-    /// The part of it spent in the engine on the guest's behalf, as far as it is measured.
+    /// The part of it that run spends outside guest instructions; estimated from samples.
     pub hypervisor_runtime_100ns: u64,
     /// TLB invalidations asked for by the guest.
     pub page_invalidations: InterceptCounter,
@@ -24,9 +24,9 @@ pub struct VpCounters {
     pub io_instructions: InterceptCounter,
     /// Halts.
     pub halt_instructions: InterceptCounter,
-    /// CPUID exits.
+    /// CPUID instructions, whether they exited or not; the time is that of the exits.
     pub cpuid_instructions: InterceptCounter,
-    /// MSR exits.
+    /// RDMSR and WRMSR, whether they exited or not; the time is that of the exits.
     pub msr_accesses: InterceptCounter,
     /// All other exits.
     pub other_intercepts: InterceptCounter,

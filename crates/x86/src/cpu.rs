@@ -106,6 +106,23 @@ impl Delivered {
     }
 }
 
+/// Counts of instructions that a hypervisor would have to handle, and that the processor has completed itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handled {
+    /// Control registers and XCR0.
+    pub control_registers: u64,
+    /// Debug registers.
+    pub debug_registers: u64,
+    /// INVLPG and INVPCID.
+    pub invalidations: u64,
+    /// CPUID.
+    pub cpuid: u64,
+    /// RDMSR and WRMSR.
+    pub msr: u64,
+    /// RDPMC, which has no counter to read.
+    pub rdpmc: u64,
+}
+
 /// A software x86-64 processor.
 pub struct Cpu {
     /// Architectural state.
@@ -133,6 +150,8 @@ pub struct Cpu {
     after: Option<CpuExit>,
     /// Events delivered since creation.
     pub delivered: Delivered,
+    /// Instructions handled since creation.
+    pub handled: Handled,
     /// Stop when `s.icount` reaches this.
     pub icount_limit: u64,
     pub(crate) cursor: Cursor,
@@ -218,6 +237,7 @@ impl Cpu {
             poll: Arc::new(AtomicU32::new(0)),
             after: None,
             delivered: Delivered::default(),
+            handled: Handled::default(),
             icount_limit: u64::MAX,
             cursor: Cursor::default(),
             partial: false,

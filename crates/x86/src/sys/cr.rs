@@ -212,6 +212,7 @@ fn op_mov_to_cr(cpu: &mut Cpu, op: &Op) -> Step {
         2 => cpu.s.cr2 = v,
         3 => {
             cpu.load_cr3(v)?;
+            cpu.handled.control_registers += 1;
             return Ok(Flow::End);
         }
         4 => cpu.load_cr4(v)?,
@@ -224,6 +225,7 @@ fn op_mov_to_cr(cpu: &mut Cpu, op: &Op) -> Step {
         }
         _ => return cpu.ud(),
     }
+    cpu.handled.control_registers += 1;
     Ok(Flow::End)
 }
 
@@ -242,6 +244,7 @@ fn op_mov_from_cr<const LONG: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     } else {
         cpu.set_reg::<u32>(op.dst, v as u32);
     }
+    cpu.handled.control_registers += 1;
     Ok(Flow::Next)
 }
 
@@ -249,6 +252,7 @@ fn op_clts(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.need_cpl0()?;
     cpu.s.cr0 &= !cr0::TS;
     cpu.refresh();
+    cpu.handled.control_registers += 1;
     Ok(Flow::End)
 }
 
@@ -263,6 +267,7 @@ fn op_lmsw(cpu: &mut Cpu, op: &Op) -> Step {
     let old = cpu.s.cr0;
     let new = old & !0xe | u64::from(v) & 0xe | (old | u64::from(v)) & cr0::PE;
     cpu.load_cr0(new)?;
+    cpu.handled.control_registers += 1;
     Ok(Flow::End)
 }
 
@@ -277,6 +282,7 @@ fn op_smsw(cpu: &mut Cpu, op: &Op) -> Step {
         2 => cpu.set_reg::<u16>(op.dst, v as u16),
         _ => cpu.store::<u16>(op, v as u16)?,
     }
+    cpu.handled.control_registers += 1;
     Ok(Flow::Next)
 }
 
@@ -293,6 +299,7 @@ fn op_invlpg(cpu: &mut Cpu, op: &Op) -> Step {
     if cpu.canonical(la) {
         cpu.flush_page(la);
     }
+    cpu.handled.invalidations += 1;
     Ok(Flow::End)
 }
 
@@ -324,6 +331,7 @@ fn op_invpcid(cpu: &mut Cpu, op: &Op) -> Step {
         2 => cpu.flush_tlb(),
         _ => cpu.flush_tlb_non_global(),
     }
+    cpu.handled.invalidations += 1;
     Ok(Flow::End)
 }
 
@@ -344,6 +352,7 @@ fn op_xsetbv(cpu: &mut Cpu, _: &Op) -> Step {
     }
     cpu.s.xcr0 = v;
     cpu.refresh();
+    cpu.handled.control_registers += 1;
     Ok(Flow::End)
 }
 

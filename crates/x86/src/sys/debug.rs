@@ -152,6 +152,7 @@ fn op_mov_to_dr(cpu: &mut Cpu, op: &Op) -> Step {
         }
     }
     cpu.refresh();
+    cpu.handled.debug_registers += 1;
     Ok(Flow::End)
 }
 
@@ -167,5 +168,6 @@ fn op_mov_from_dr(cpu: &mut Cpu, op: &Op) -> Step {
     } else {
         cpu.set_reg::<u32>(op.dst, v as u32);
     }
+    cpu.handled.debug_registers += 1;
     Ok(Flow::Next)
 }

@@ -50,6 +50,7 @@ fn op_cpuid(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.s.gpr[RBX] = u64::from(r[1]);
     cpu.s.gpr[RCX] = u64::from(r[2]);
     cpu.s.gpr[RDX] = u64::from(r[3]);
+    cpu.handled.cpuid += 1;
     Ok(Flow::Next)
 }
 
@@ -72,6 +73,7 @@ fn op_rdtsc<const P: bool>(cpu: &mut Cpu, op: &Op) -> Step {
 
 /// No performance counters: every index is invalid.
 fn op_rdpmc(cpu: &mut Cpu, _: &Op) -> Step {
+    cpu.handled.rdpmc += 1;
     cpu.gp(0)
 }
 
@@ -105,6 +107,7 @@ fn op_rdmsr(cpu: &mut Cpu, op: &Op) -> Step {
     };
     match e {
         Effect::Done(v) | Effect::DoneExit(v, ..) => {
+            cpu.handled.msr += 1;
             cpu.s.gpr[RAX] = v & 0xffff_ffff;
             cpu.s.gpr[RDX] = v >> 32;
             if let Effect::DoneExit(_, code, value) = e {
@@ -132,11 +135,13 @@ fn op_wrmsr(cpu: &mut Cpu, op: &Op) -> Step {
     };
     match e {
         Effect::Done(()) => {
+            cpu.handled.msr += 1;
             cpu.recheck_events();
             Ok(Flow::End)
         }
         Effect::DoneExit((), code, value) => {
             cpu.exit_after(CpuExit::Env { code, value });
+            cpu.handled.msr += 1;
             cpu.recheck_events();
             Ok(Flow::End)
         }

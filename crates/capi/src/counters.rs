@@ -33,8 +33,12 @@ exports! {
         if set != WHvPartitionCounterSetMemory {
             return Err(unknown(set.0));
         }
-        let pages = partition.mapped_pages();
-        let counters = WHV_PARTITION_MEMORY_COUNTERS { Mapped4KPageCount: pages, ..Default::default() };
+        let [small, large, huge] = partition.mapped_pages_by_size();
+        let counters = WHV_PARTITION_MEMORY_COUNTERS {
+            Mapped4KPageCount: small,
+            Mapped2MPageCount: large,
+            Mapped1GPageCount: huge,
+        };
         answer(buffer, written, counters.as_bytes())
     }
 

@@ -9,6 +9,10 @@ use std::time::Instant;
 
 /// A whole host processor.
 pub(crate) const WHOLE: u32 = 0x1_0000;
+/// A nanosecond, in units of credit.
+const WHOLE_TIME: i64 = WHOLE as i64;
+/// Longest time looked at in one go: the unit must not overflow.
+const LONGEST_NS: i64 = 10_000_000_000;
 /// Longest time of credit: what a processor that has rested may use at once, in nanoseconds of real time.
 const BURST_NS: i64 = 10_000_000;
 /// Shortest slice, so that the timer is not the only thing that runs.
@@ -19,7 +23,8 @@ const SLICE_NS: i64 = 500_000;
 pub(crate) struct Limiter {
     /// In 65536ths of a host processor.
     share: i64,
-    credit_ns: i64,
+    /// In 65536ths of a nanosecond, so that nothing is lost to rounding.
+    credit: i64,
     earned_at: Instant,
     /// Processor time of the running thread when it was last looked at.
     used_at: Option<u64>,
@@ -34,12 +39,7 @@ impl Limiter {
     /// `None` for no limit.
     pub(crate) fn new(cap: u32) -> Option<Self> {
         let is_limit = (1..WHOLE).contains(&cap);
-        is_limit.then(|| Self {
-            share: i64::from(cap),
-            credit_ns: 0,
-            earned_at: Instant::now(),
-            used_at: None,
-        })
+        is_limit.then(|| Self { share: i64::from(cap), credit: 0, earned_at: Instant::now(), used_at: None })
     }
 
     /// Run begins on this thread.
@@ -56,16 +56,11 @@ impl Limiter {
     /// Brings the account up to date.
     fn settle(&mut self, now: Instant, used: u64) {
         let real = i64::try_from(now.duration_since(self.earned_at).as_nanos()).unwrap_or(i64::MAX);
-        let earned = self.of_share(real.min(BURST_NS * 1000));
-        let spent = self.used_at.map_or(0, |before| used.saturating_sub(before) as i64);
-        self.credit_ns = (self.credit_ns + earned - spent).min(self.of_share(BURST_NS));
+        let earned = real.min(LONGEST_NS) * self.share;
+        let spent = self.used_at.map_or(0, |before| used.saturating_sub(before) as i64).min(LONGEST_NS);
+        self.credit = (self.credit + earned - spent * WHOLE_TIME).min(BURST_NS * self.share);
         self.earned_at = now;
         self.used_at = self.used_at.map(|_| used);
-    }
-
-    /// Processor time earned in `real_ns` of real time.
-    fn of_share(&self, real_ns: i64) -> i64 {
-        real_ns * self.share / i64::from(WHOLE)
     }
 
     /// What to do now.
@@ -75,12 +70,12 @@ impl Limiter {
     }
 
     fn turn(&self) -> Turn {
-        if self.credit_ns < 0 {
-            let rest = -self.credit_ns * i64::from(WHOLE) / self.share;
-            return Turn::Rest(Duration::from_nanos(rest.max(1) as u64));
+        if self.credit < 0 {
+            let rest = self.credit.unsigned_abs().div_ceil(self.share.unsigned_abs());
+            return Turn::Rest(Duration::from_nanos(rest));
         }
         // While it runs it earns too, but not enough.
-        let until_spent = self.credit_ns * i64::from(WHOLE) / (i64::from(WHOLE) - self.share);
+        let until_spent = self.credit / (WHOLE_TIME - self.share);
         Turn::Run(Duration::from_nanos(until_spent.max(SLICE_NS) as u64))
     }
 }

@@ -449,6 +449,11 @@ impl GpaMap {
     }
 }
 
+/// Small pages up to the next place where a 2 MiB page may begin on both sides, or to the end.
+fn small_run(page: u64, host: u64, left: u64) -> u64 {
+    if page % 512 == host % 512 { (512 - page % 512).min(left) } else { left }
+}
+
 #[cfg(test)]
 #[expect(unsafe_code, reason = "makes host ranges that are never touched")]
 mod tests {
@@ -567,5 +572,15 @@ mod tests {
         assert_eq!(map.each_page(1, 5, |_, _| true), Ok(()));
         assert_eq!(map.each_page(1, 6, |_, _| true), Err(5));
         assert_eq!(map.each_page(1, 5, |_, page| page != 4), Err(4));
+    }
+
+    #[test]
+    fn the_largest_pages_that_fit_are_counted() {
+        let aligned = map(&GpaMap::default(), host(0x4000_0000, (1 << 18) + 512 + 3), 1 << 18, RW);
+        assert_eq!(aligned.pages_by_size(), [3, 1, 1]);
+        let shifted = map(&GpaMap::default(), host(0x4000_1000, 2048), 1 << 18, RW);
+        assert_eq!(shifted.pages_by_size(), [2048, 0, 0]);
+        let inside = map(&GpaMap::default(), host(0x4000_1000, 1023), 1, RW);
+        assert_eq!(inside.pages_by_size(), [511, 1, 0]);
     }
 }

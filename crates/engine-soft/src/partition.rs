@@ -329,6 +329,10 @@ impl EngineMemory for SoftPartition {
         Ok(())
     }
 
+    fn mapped_pages_by_size(&self) -> [u64; 3] {
+        self.shared.map().pages_by_size()
+    }
+
     fn mapped_pages(&self) -> u64 {
         self.shared.map().pages()
     }

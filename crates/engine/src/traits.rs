@@ -146,6 +146,9 @@ pub trait EngineMemory: Send + Sync {
 
     /// Pages mapped now.
     fn mapped_pages(&self) -> u64;
+
+    /// How many pages of 4 KiB, 2 MiB and 1 GiB map the same.
+    fn mapped_pages_by_size(&self) -> [u64; 3];
 }
 
 /// Interrupt requests to emulated local APICs.

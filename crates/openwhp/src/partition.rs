@@ -457,6 +457,13 @@ impl Partition {
         Ok(live.engine.memory().unpin(gpa, len)?)
     }
 
+    /// How many pages of 4 KiB, 2 MiB and 1 GiB map the guest memory that is mapped now: the largest that guest and host
+    /// addresses allow.
+    #[doc(alias = "WHvGetPartitionCounters")]
+    pub fn mapped_pages_by_size(&self) -> [u64; 3] {
+        self.live().map_or([0; 3], |live| live.engine.memory().mapped_pages_by_size())
+    }
+
     /// Number of guest pages mapped now.
     pub fn mapped_pages(&self) -> u64 {
         self.live().map_or(0, |live| live.engine.memory().mapped_pages())

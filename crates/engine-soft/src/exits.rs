@@ -21,6 +21,7 @@ use openwhp_engine::UnsupportedFeature;
 use openwhp_engine::VpContext;
 use openwhp_engine::VpException;
 use openwhp_x86::CpuExit;
+use openwhp_x86::env::Page;
 use openwhp_x86::exit::MemAccess;
 use openwhp_x86::mem::WalkError;
 use openwhp_x86::mem::WalkMode;
@@ -243,24 +244,31 @@ impl SoftVp {
                 let mode = WalkMode { access, user, ac, no_rights, set_bits };
                 match self.cpu.walk(gva.0, mode) {
                     Ok(walk) => gpa = walk.gpa,
-                    Err(error) => return fail(translation_error(&error)),
+                    Err(error) => return fail(self.translation_error(&error)),
                 }
             }
         }
         Translation { result: TranslateResult::Success, gpa: Gpa(gpa) }
     }
-}
 
-fn translation_error(error: &WalkError) -> TranslateResult {
-    match error {
-        WalkError::Fault(code) if code & pf::RSVD != 0 => TranslateResult::InvalidPageTableFlags,
-        WalkError::Fault(code) if code & pf::P != 0 => TranslateResult::PrivilegeViolation,
-        WalkError::Fault(_) => TranslateResult::PageNotPresent,
-        WalkError::Exit(CpuExit::Memory { unmapped: true, .. }) => TranslateResult::GpaUnmapped,
-        WalkError::Exit(CpuExit::Memory { access: MemAccess::Write, .. }) => {
-            TranslateResult::GpaNoWriteAccess
+    /// The result code of a walk that failed.
+    fn translation_error(&mut self, error: &WalkError) -> TranslateResult {
+        match error {
+            WalkError::Fault(code) if code & pf::RSVD != 0 => TranslateResult::InvalidPageTableFlags,
+            WalkError::Fault(code) if code & pf::P != 0 => TranslateResult::PrivilegeViolation,
+            WalkError::Fault(_) => TranslateResult::PageNotPresent,
+            WalkError::Exit(CpuExit::Memory { unmapped: true, gpa, .. }) => {
+                // No table can lie in the register page of the local APIC.
+                match self.cpu.env.page(gpa & !0xFFF) {
+                    Page::Apic => TranslateResult::GpaIllegalOverlayAccess,
+                    _ => TranslateResult::GpaUnmapped,
+                }
+            }
+            WalkError::Exit(CpuExit::Memory { access: MemAccess::Write, .. }) => {
+                TranslateResult::GpaNoWriteAccess
+            }
+            WalkError::Exit(_) => TranslateResult::GpaNoReadAccess,
         }
-        WalkError::Exit(_) => TranslateResult::GpaNoReadAccess,
     }
 }
 

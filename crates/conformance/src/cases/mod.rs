@@ -9,6 +9,7 @@ mod absent;
 mod apic_exits;
 mod capability;
 mod counters;
+mod dirty;
 mod doorbell;
 mod emulated_machine;
 mod emulator;
@@ -39,6 +40,7 @@ mod register_sweep;
 mod register_table;
 mod scheduling;
 mod state;
+mod translate;
 mod trigger;
 mod vpci;
 
@@ -89,6 +91,8 @@ pub fn all() -> impl Iterator<Item = Case> {
         memory::CASES,
         other_process::CASES,
         memory_rights::CASES,
+        dirty::CASES,
+        translate::CASES,
         host_faults::CASES,
         processor::CASES,
         register::CASES,

@@ -19,6 +19,8 @@ use zerocopy::IntoBytes;
 
 use super::input::Generator;
 use super::input::Input;
+use super::notifications;
+use super::notifications::Notifications;
 use super::watchdog::Watchdog;
 use crate::Engine;
 use crate::Memory;
@@ -45,6 +47,7 @@ pub(super) struct Session<'a> {
     watchdog: &'a Watchdog,
     partitions: Mutex<Vec<usize>>,
     memory: Memory,
+    notifications: Notifications,
 }
 
 // SAFETY: the memory is only accessed by copies through raw pointers, and outlives the partitions.
@@ -68,7 +71,8 @@ impl<'a> Session<'a> {
         for entry in 0..512 {
             memory.write_u64(TABLES + 0x2000 + entry * 8, entry << 21 | 0x83);
         }
-        Self { engine, watchdog, partitions: Mutex::default(), memory }
+        let notifications = Notifications::default();
+        Self { engine, watchdog, partitions: Mutex::default(), memory, notifications }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<usize>> {
@@ -466,35 +470,48 @@ impl<'a> Session<'a> {
     fn notification(&self, input: &mut Input<'_>) -> HRESULT {
         let api = self.engine.api;
         let partition = self.partition(input);
+        let known = &self.notifications;
         let (mut first, mut second) = (null_mut(), null_mut());
-        let handle = without_provenance_mut(input.long() as usize);
-        let mut data = WHV_DOORBELL_MATCH_DATA::default();
-        input.fill(data.as_mut_bytes());
-        let mut port = WHV_NOTIFICATION_PORT_PARAMETERS::default();
-        input.fill(port.as_mut_bytes());
-        let mut trigger = WHV_TRIGGER_PARAMETERS::default();
-        input.fill(trigger.as_mut_bytes());
-        let mut event = WHV_SYNIC_EVENT_PARAMETERS::default();
-        input.fill(event.as_mut_bytes());
+        let (event, name) = (known.event(input), known.name(input));
+        let data = notifications::doorbell(input);
+        let port = notifications::port(input);
+        let trigger = notifications::trigger(input);
+        let mut synic = WHV_SYNIC_EVENT_PARAMETERS::default();
+        input.fill(synic.as_mut_bytes());
         let message = [0_u8; 512];
-        match input.byte() % 10 {
-            0 => call!(api, WHvRegisterPartitionDoorbellEvent(partition, &raw const data, handle)),
+        match input.byte() % 11 {
+            0 => call!(api, WHvRegisterPartitionDoorbellEvent(partition, &raw const data, event)),
             1 => call!(api, WHvUnregisterPartitionDoorbellEvent(partition, &raw const data)),
-            2 => call!(api, WHvSignalVirtualProcessorSynicEvent(partition, event, null_mut())),
+            2 => call!(api, WHvSignalVirtualProcessorSynicEvent(partition, synic, null_mut())),
             3 => {
                 let (vp, sint, size) = (index(input), input.below(20), input.below(513));
                 let start = message.as_ptr().cast();
                 call!(api, WHvPostVirtualProcessorSynicMessage(partition, vp, sint, start, size))
             }
-            4 => call!(api, WHvCreateNotificationPort(partition, &raw const port, handle, &raw mut first)),
+            4 => {
+                let made =
+                    call!(api, WHvCreateNotificationPort(partition, &raw const port, event, &raw mut first));
+                known.keep(first, null_mut());
+                made
+            }
             5 => {
                 let code = WHV_NOTIFICATION_PORT_PROPERTY_CODE(input.below(8));
-                call!(api, WHvSetNotificationPortProperty(partition, handle, code, input.long()))
+                call!(api, WHvSetNotificationPortProperty(partition, name, code, input.long()))
             }
-            6 => call!(api, WHvDeleteNotificationPort(partition, handle)),
-            7 => call!(api, WHvCreateTrigger(partition, &raw const trigger, &raw mut first, &raw mut second)),
-            8 => call!(api, WHvUpdateTriggerParameters(partition, &raw const trigger, handle)),
-            _ => call!(api, WHvDeleteTrigger(partition, handle)),
+            6 => call!(api, WHvDeleteNotificationPort(partition, name)),
+            7 => {
+                let first_word = &raw const trigger;
+                let made =
+                    call!(api, WHvCreateTrigger(partition, first_word, &raw mut first, &raw mut second));
+                known.keep(first, second);
+                made
+            }
+            8 => call!(api, WHvUpdateTriggerParameters(partition, &raw const trigger, name)),
+            9 => call!(api, WHvDeleteTrigger(partition, name)),
+            _ => {
+                known.set_all();
+                S_OK
+            }
         }
     }
 

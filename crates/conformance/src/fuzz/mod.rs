@@ -10,6 +10,7 @@
 
 mod calls;
 mod input;
+mod notifications;
 mod watchdog;
 
 pub use input::Generator;

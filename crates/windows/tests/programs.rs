@@ -149,9 +149,25 @@ fn windows_programs_compile_unchanged_and_run() {
             examples_print_what_they_say(&installation, &flags, choice);
         }
     }
+    every_header_stands_alone(&installation, &flags);
     let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/types.c");
     for choice in STANDARDS.into_iter().filter(|choice| is_installed(choice.0)) {
         installation.compile(choice, &flags, &headers);
+    }
+}
+
+/// Each header, the first of a program, with narrow and wide names.
+fn every_header_stands_alone(installation: &Installation, flags: &[String]) {
+    let folder = installation.root.path().join("usr/include/openwhp/windows");
+    let source = installation.root.path().join("alone.c");
+    for header in std::fs::read_dir(folder).expect("the headers") {
+        let header = header.expect("a header").file_name();
+        let Some(name) = header.to_str().filter(|name| name.ends_with(".h")) else { continue };
+        std::fs::write(&source, format!("#include <{name}>\n")).expect("a program");
+        run(Command::new("gcc")
+            .args(["-fsyntax-only", "-std=c11", "-Wall", "-Wextra", "-Werror", "-DUNICODE", "-D_UNICODE"])
+            .arg(&source)
+            .args(flags));
     }
 }
 

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use openwhp_apic::DeliveryMode;
 use openwhp_apic::Message;
 use openwhp_apic::TriggerMode;
+use openwhp_engine::DeviceRetarget;
+use openwhp_engine::DeviceRetargeted;
 use openwhp_engine::ExtendedVmExits;
 use openwhp_engine::MapFlags;
 use openwhp_engine::PAGE_SIZE;
 use openwhp_engine::PartitionConfig;
+use openwhp_engine::VpIndex;
 use openwhp_hyperv::Features;
 use openwhp_hyperv::Msr;
 use openwhp_hyperv::hypercall::ClientCall;
@@ -19,6 +22,7 @@ use openwhp_hyperv::hypercall::Outcome;
 use openwhp_hyperv::hypercall::Registers;
 use openwhp_hyperv::hypercall::RestoredTime;
 use openwhp_hyperv::hypercall::Retarget;
+use openwhp_hyperv::hypercall::Retargeted;
 use openwhp_hyperv::hypercall::Signal;
 use openwhp_hyperv::hypercall::VpSet;
 use openwhp_hyperv::hypercall::dispatch;
@@ -262,9 +266,23 @@ impl Host for SoftVp {
         (from == 0 && to == 0).then_some(LOCAL_DISTANCE)
     }
 
-    fn retarget(&mut self, _retarget: &Retarget) -> bool {
-        // No partition of this engine has devices of its own.
-        false
+    fn retarget(&mut self, retarget: &Retarget) -> Retargeted {
+        let Some(devices) = self.shared.devices.get() else { return Retargeted::UnknownDevice };
+        let indices = 0..self.shared.config.processor_count;
+        let is_target = |index: &u32| retarget.targets.is_all() || retarget.targets.contains(*index);
+        let wanted = DeviceRetarget {
+            device: retarget.device,
+            address: u64::from(retarget.address),
+            data: retarget.data,
+            vector: retarget.vector,
+            is_multicast: retarget.is_multicast,
+            processors: indices.filter(is_target).map(VpIndex).collect(),
+        };
+        match devices.retarget(wanted) {
+            DeviceRetargeted::Done => Retargeted::Done,
+            DeviceRetargeted::Refused => Retargeted::Refused,
+            DeviceRetargeted::UnknownDevice => Retargeted::UnknownDevice,
+        }
     }
 
     fn restore_time(&mut self, time: RestoredTime) {

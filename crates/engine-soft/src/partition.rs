@@ -9,6 +9,7 @@ use openwhp_engine::AccessType;
 use openwhp_engine::ApicMode;
 use openwhp_engine::CreateError;
 use openwhp_engine::DestinationMode;
+use openwhp_engine::DeviceInterrupts;
 use openwhp_engine::EngineInterrupts;
 use openwhp_engine::EngineMapError;
 use openwhp_engine::EngineMemory;
@@ -121,6 +122,10 @@ impl EnginePartition for SoftPartition {
 
     fn time(&self) -> &dyn EngineTime {
         self
+    }
+
+    fn set_device_interrupts(&self, devices: Arc<dyn DeviceInterrupts>) {
+        let _ = self.shared.devices.set(devices);
     }
 
     fn create_vp(&self, index: VpIndex, node: Option<u16>) -> Result<Box<dyn EngineVp>, CreateError> {

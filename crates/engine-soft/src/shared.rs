@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
@@ -15,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openwhp_apic::Frequency;
+use openwhp_engine::DeviceInterrupts;
 use openwhp_engine::ExitControls;
 use openwhp_engine::PartitionConfig;
 
@@ -42,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) apic_rate: Frequency,
     /// What a guest signals by number.
     pub(crate) connections: Connections,
+    /// Where guests' requests about devices go.
+    pub(crate) devices: OnceLock<Arc<dyn DeviceInterrupts>>,
     /// The hypervisor's interface, if the partition has one.
     pub(crate) hv: Option<HvPartition>,
     map: RwLock<Arc<GpaMap>>,
@@ -72,6 +76,7 @@ impl Shared {
             tsc_rate: Frequency::from_hz(config.tsc_hz),
             apic_rate: Frequency::from_hz(config.apic_hz),
             connections: Connections::default(),
+            devices: OnceLock::new(),
             hv,
             map: RwLock::default(),
             change: Mutex::new(()),

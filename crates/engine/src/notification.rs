@@ -206,3 +206,37 @@ mod tests {
         assert!(!bell(0x10, Some(4), Some(7)).matches(Gpa(0x10), 4, 8));
     }
 }
+
+/// A guest's wish to send a message of a device elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRetarget {
+    /// The device.
+    pub device: u64,
+    /// Address of the message.
+    pub address: u64,
+    /// Data of the message.
+    pub data: u32,
+    /// New vector, as the guest gave it.
+    pub vector: u32,
+    /// Every processor of the list gets it, rather than one of them.
+    pub is_multicast: bool,
+    /// New targets.
+    pub processors: Vec<VpIndex>,
+}
+
+/// What became of a [`DeviceRetarget`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeviceRetargeted {
+    /// The message goes to the new target.
+    Done,
+    /// The device has no such message, or the target cannot be.
+    Refused,
+    /// There is no such device.
+    UnknownDevice,
+}
+
+/// Devices of the platform, as guests reach them by hypercall.
+pub trait DeviceInterrupts: Send + Sync + std::fmt::Debug {
+    /// Gives a message another target. Called by processors inside run: must not block.
+    fn retarget(&self, retarget: DeviceRetarget) -> DeviceRetargeted;
+}

@@ -7,6 +7,7 @@ use crate::Capabilities;
 use crate::CpuidOutput;
 use crate::CreateError;
 use crate::DestinationMode;
+use crate::DeviceInterrupts;
 use crate::DoorbellMatch;
 use crate::EmulateError;
 use crate::EngineMapError;
@@ -67,6 +68,9 @@ pub trait EnginePartition: Send + Sync {
 
     /// Guest time.
     fn time(&self) -> &dyn EngineTime;
+
+    /// Tells the engine where guests' requests about devices go; once, before a processor runs.
+    fn set_device_interrupts(&self, devices: Arc<dyn DeviceInterrupts>);
 
     /// Makes a processor in reset state. The platform sees to it that no index exists twice at a time. `node` is the NUMA
     /// node to place it on; without one the partition's counts.

@@ -223,6 +223,7 @@ impl Partition {
         vps.resize_with(config.processor_count as usize, || None);
         let most_processors = self.capabilities().max_processor_count;
         let devices = Arc::new(Devices::new(config.processor_count, most_processors));
+        engine.set_device_interrupts(devices.clone());
         let live = Live {
             engine,
             config,

@@ -11,8 +11,10 @@ use openwhp_abi::x64::*;
 use zerocopy::IntoBytes;
 
 use super::cases;
+use super::exits::protected_mode;
 use crate::Api;
 use crate::Engine;
+use crate::Item;
 use crate::Machine;
 use crate::call;
 
@@ -28,6 +30,9 @@ cases! { "vpci":
     interrupt_entries_are_checked from "functions.md 9",
     requests_need_logical_interrupts from "interrupts-and-notifications.md 7.5",
     a_trigger_sends_a_device_message from "interrupts-and-notifications.md 6",
+    the_guest_retargets_by_hypercall from "interrupts-and-notifications.md 7.5"
+        covers [Item::Ability("HvCallRetargetDeviceInterrupt")],
+    unknown_devices_of_a_hypercall_are_the_clients from "interrupts-and-notifications.md 7.5, exits.md 2.14",
     devices_survive_a_reset from "interrupts-and-notifications.md 9.2",
 }
 
@@ -395,6 +400,74 @@ fn a_trigger_sends_a_device_message(engine: &Engine) {
         std::thread::yield_now();
     }
     assert_eq!(call!(engine.api, WHvDeleteTrigger(machine.partition, trigger)), S_OK);
+}
+
+/// Where the guest's hypercall input lies.
+const INPUT: u64 = 0x6000;
+/// Retargets a device interrupt.
+const CALL_RETARGET: u64 = 0x7E;
+
+/// One processor in flat protected mode that makes the retarget call and halts inside run, and a device.
+fn hypercaller(engine: &Engine) -> Machine {
+    let vendor = engine.capability(WHvCapabilityCodeProcessorVendor)[0];
+    // vmcall on Intel, vmmcall on AMD; then a port that ends the run.
+    let code = [0x0F, 0x01, if vendor & 0xFFFF_FFFF == 1 { 0xC1 } else { 0xD9 }, 0xE6, 0x80];
+    let machine = protected_mode(engine, &code, |machine| {
+        machine.use_apic(WHvX64LocalApicEmulationModeXApic);
+        machine.configure(WHvPartitionPropertyCodeAllowDeviceAssignment, &1_u32);
+        machine.enable_exits(|exits| exits.set_RetargetUnknownVpciDevice(1));
+        let mut features = WHV_SYNTHETIC_PROCESSOR_FEATURES::default();
+        features.set_HypervisorPresent(1);
+        features.set_Hv1(1);
+        features.set_AccessHypercallRegs(1);
+        features.set_RetargetDeviceInterrupt(1);
+        let banks = [1, features.AsUINT64()];
+        machine.configure(WHvPartitionPropertyCodeSyntheticProcessorFeaturesBanks, &banks);
+    });
+    machine.set64(0, WHvRegisterGuestOsId, 0x8100_0000_0000_0000);
+    assert_eq!(create(&machine, DEVICE, LOGICAL), S_OK);
+    machine
+}
+
+/// Makes the guest ask for `vector` on processor 0 for a message of a device.
+fn guest_retargets(machine: &Machine, device: u64, message: (u64, u32), vector: u64) {
+    let entry = message.0 | u64::from(message.1) << 32;
+    for (number, word) in [u64::MAX, device, 1, entry, 0, vector, 1].into_iter().enumerate() {
+        machine.memory.write_u64(INPUT + number as u64 * 8, word);
+    }
+    for (name, value) in [
+        (WHvX64RegisterRax, CALL_RETARGET),
+        (WHvX64RegisterRdx, 0),
+        (WHvX64RegisterRbx, 0),
+        (WHvX64RegisterRcx, INPUT),
+        (WHvX64RegisterRdi, 0),
+        (WHvX64RegisterRsi, 0),
+        (WHvX64RegisterRip, crate::machine::CODE),
+    ] {
+        machine.set64(0, name, value);
+    }
+}
+
+fn the_guest_retargets_by_hypercall(engine: &Engine) {
+    let machine = hypercaller(engine);
+    enable_apic(&machine, 0);
+    let message = map(&machine, 0, 1, &target(0x40, 0, &[0])).expect("an entry");
+    guest_retargets(&machine, DEVICE, message, 0x99);
+    machine.run_to(0, WHvRunVpExitReasonX64IoPortAccess);
+    assert_eq!(machine.get64(0, WHvX64RegisterRax), 0, "success");
+    assert_eq!(request(&machine, message), S_OK);
+    assert!(is_requested(&machine, 0, 0x99) && !is_requested(&machine, 0, 0x40));
+    guest_retargets(&machine, DEVICE, (message.0 + 16, 0), 0x99);
+    machine.run_to(0, WHvRunVpExitReasonX64IoPortAccess);
+    assert_eq!(machine.get64(0, WHvX64RegisterRax), 5, "invalid parameter");
+}
+
+fn unknown_devices_of_a_hypercall_are_the_clients(engine: &Engine) {
+    let machine = hypercaller(engine);
+    guest_retargets(&machine, 77, (0xFEE0_0000, 0), 0x99);
+    let context = machine.run_to(0, WHvRunVpExitReasonHypercall);
+    assert_eq!(context.VpContext().Rip(), crate::machine::CODE);
+    assert_eq!(context.Hypercall().Rcx, INPUT);
 }
 
 fn devices_survive_a_reset(engine: &Engine) {

@@ -88,6 +88,17 @@ pub struct Retarget {
     pub targets: VpSet,
 }
 
+/// What became of [`Retarget`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retargeted {
+    /// The interrupt goes to the new target.
+    Done,
+    /// The device has no such interrupt, or the target cannot be.
+    Refused,
+    /// There is no such device.
+    UnknownDevice,
+}
+
 /// A time that the guest wants back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RestoredTime {
@@ -137,8 +148,8 @@ pub trait Host {
     /// Distance between two proximity domains, if both exist.
     fn numa_distance(&mut self, from: u32, to: u32) -> Option<u64>;
 
-    /// Retargets an interrupt; false if there is no such device.
-    fn retarget(&mut self, retarget: &Retarget) -> bool;
+    /// Gives an interrupt of a device another target.
+    fn retarget(&mut self, retarget: &Retarget) -> Retargeted;
 
     /// Sets partition time and all TSCs.
     fn restore_time(&mut self, time: RestoredTime);

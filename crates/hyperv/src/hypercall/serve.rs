@@ -11,6 +11,7 @@ use crate::hypercall::Outcome;
 use crate::hypercall::Registers;
 use crate::hypercall::RestoredTime;
 use crate::hypercall::Retarget;
+use crate::hypercall::Retargeted;
 use crate::hypercall::Signal;
 use crate::hypercall::Status;
 use crate::hypercall::VpSet;
@@ -398,7 +399,11 @@ fn retarget(request: &Request, host: &mut dyn Host) -> Served {
         is_multicast: flags & MULTICAST != 0,
         targets,
     };
-    if host.retarget(&wanted) { Ok(Done::new(Status::Success)) } else { Err(ClientCall::UnknownDevice) }
+    match host.retarget(&wanted) {
+        Retargeted::Done => Ok(Done::new(Status::Success)),
+        Retargeted::Refused => Ok(Done::new(Status::InvalidParameter)),
+        Retargeted::UnknownDevice => Err(ClientCall::UnknownDevice),
+    }
 }
 
 fn restore_time(request: &Request, host: &mut dyn Host) -> Status {

@@ -84,9 +84,13 @@ impl Host for Recorder {
         (from == 0 && to == 0).then_some(10)
     }
 
-    fn retarget(&mut self, retarget: &Retarget) -> bool {
+    fn retarget(&mut self, retarget: &Retarget) -> Retargeted {
         self.log.push(format!("retarget {:x} vector {}", retarget.device, retarget.vector));
-        retarget.device == 5
+        match (retarget.device, retarget.vector) {
+            (5, 15) => Retargeted::Refused,
+            (5, _) => Retargeted::Done,
+            _ => Retargeted::UnknownDevice,
+        }
     }
 
     fn restore_time(&mut self, time: RestoredTime) {
@@ -278,10 +282,12 @@ fn signals_to_unknown_connections_are_the_clients_business() {
 
 #[test]
 fn unknown_devices_are_the_clients_business() {
-    let input = |device| [u64::MAX, device, 1, 2 << 32 | 1, 0, 0x55, 1];
-    let (result, host, outcome) = memory_call(control(code::RETARGET_DEVICE_INTERRUPT), &input(5));
+    let input = |device, vector| [u64::MAX, device, 1, 2 << 32 | 1, 0, vector, 1];
+    let (result, host, outcome) = memory_call(control(code::RETARGET_DEVICE_INTERRUPT), &input(5, 0x55));
     assert_eq!((result, outcome, host.log), (0, Outcome::Done, vec!["retarget 5 vector 85".into()]));
-    let (.., outcome) = memory_call(control(code::RETARGET_DEVICE_INTERRUPT), &input(6));
+    let (result, ..) = memory_call(control(code::RETARGET_DEVICE_INTERRUPT), &input(5, 15));
+    assert_eq!(result, Status::InvalidParameter as u64);
+    let (.., outcome) = memory_call(control(code::RETARGET_DEVICE_INTERRUPT), &input(6, 0x55));
     assert_eq!(outcome, Outcome::Client(ClientCall::UnknownDevice, Status::InvalidDeviceId));
 }
 

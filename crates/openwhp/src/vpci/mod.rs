@@ -16,6 +16,9 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use openwhp_engine::DeviceInterrupts;
+use openwhp_engine::DeviceRetarget;
+use openwhp_engine::DeviceRetargeted;
 use openwhp_engine::EngineInterrupts;
 use openwhp_engine::VpIndex;
 
@@ -258,5 +261,21 @@ impl Devices {
             interrupts.deliver(&processors, target.vector, target.is_multicast);
         }
         Ok(())
+    }
+}
+
+impl DeviceInterrupts for Devices {
+    fn retarget(&self, retarget: DeviceRetarget) -> DeviceRetargeted {
+        let DeviceRetarget { device, address, data, vector, is_multicast, processors } = retarget;
+        let Ok(vector) = u8::try_from(vector) else { return DeviceRetargeted::Refused };
+        let processors: Vec<u32> = processors.iter().map(|vp| vp.0).collect();
+        let is_multicast = is_multicast && processors.len() > 1;
+        let target = VpciTarget { vector, is_multicast, processors };
+        match self.retarget_interrupt(device, VpciMessage { address, data }, target) {
+            Ok(()) => DeviceRetargeted::Done,
+            Err(VpciError::NoDevice(_)) => DeviceRetargeted::UnknownDevice,
+            Err(_) if self.check(device).is_err() => DeviceRetargeted::UnknownDevice,
+            Err(_) => DeviceRetargeted::Refused,
+        }
     }
 }

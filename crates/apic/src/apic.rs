@@ -296,11 +296,16 @@ impl LocalApic {
         Some(vector)
     }
 
-    /// Takes the pending vector and ends it at once, as an auto-EOI source wants: ISR is left alone.
-    pub fn acknowledge_auto_eoi(&mut self) -> Option<u8> {
-        let vector = self.pending()?;
+    /// Takes this vector, which was pending when the processor looked: it leaves IRR and enters ISR. A higher one that
+    /// has come in since stays requested and is taken next.
+    pub fn take(&mut self, vector: u8) {
         self.irr.remove(vector);
-        Some(vector)
+        self.isr.insert(vector);
+    }
+
+    /// As [`Self::take`] for an auto-EOI source: ISR is left alone.
+    pub fn take_auto_eoi(&mut self, vector: u8) {
+        self.irr.remove(vector);
     }
 
     /// End of interrupt: the highest in-service vector leaves ISR. Returns it when it is level-triggered,

@@ -194,9 +194,19 @@ fn a_performance_interrupt_masks_its_entry() {
 fn auto_eoi_leaves_service_alone() {
     let mut apic = xapic(0);
     let _ = apic.accept(0x41, false);
-    assert_eq!(apic.acknowledge_auto_eoi(), Some(0x41));
-    assert_eq!(apic.isr().highest(), None);
-    assert_eq!(apic.acknowledge_auto_eoi(), None);
+    apic.take_auto_eoi(0x41);
+    assert_eq!((apic.isr().highest(), apic.irr().highest()), (None, None));
+}
+
+#[test]
+fn a_higher_vector_that_comes_while_one_is_taken_is_not_lost() {
+    let mut apic = xapic(0);
+    let _ = apic.accept(0x41, false);
+    assert_eq!(apic.pending(), Some(0x41));
+    let _ = apic.accept(0x82, false);
+    apic.take(0x41);
+    assert_eq!((apic.isr().highest(), apic.irr().highest()), (Some(0x41), Some(0x82)));
+    assert_eq!(apic.pending(), Some(0x82));
 }
 
 #[test]

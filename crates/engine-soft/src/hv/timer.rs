@@ -81,7 +81,7 @@ impl VpEnv {
     pub(crate) fn take_interrupt(&mut self, vector: u8) {
         let Some(mut apic) = self.vp.apic() else { return };
         let Some(hv) = &self.vp.hv else {
-            let _ = apic.acknowledge();
+            apic.take(vector);
             return;
         };
         drop(apic);
@@ -92,10 +92,10 @@ impl VpEnv {
         let may_wait = hv.has_interest() && state.synic.has_vector(vector);
         let Some(mut apic) = self.vp.apic() else { return };
         if is_auto_eoi {
-            let _ = apic.acknowledge_auto_eoi();
+            apic.take_auto_eoi(vector);
             return;
         }
-        let _ = apic.acknowledge();
+        apic.take(vector);
         let mut others = apic.isr();
         others.remove(vector);
         let is_alone = others.highest().is_none() && apic.irr().highest().is_none();

@@ -26,6 +26,7 @@ mod habits_wtf;
 mod host_faults;
 mod injection;
 mod interrupt;
+mod lifecycle;
 mod long;
 mod memory;
 mod memory_rights;
@@ -91,6 +92,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         memory::CASES,
         other_process::CASES,
         memory_rights::CASES,
+        lifecycle::CASES,
         dirty::CASES,
         translate::CASES,
         host_faults::CASES,

@@ -11,8 +11,6 @@ use crate::Machine;
 use crate::call;
 
 cases! { "absent":
-    a_synic_event_finds_no_synic from "functions.md 7.1",
-    a_synic_message_finds_no_synic from "functions.md 7.2",
     no_virtual_pci_resource_can_be_had from "functions.md 9",
     devices_must_be_allowed from "functions.md 9",
     devices_are_unknown from "functions.md 9",
@@ -23,36 +21,6 @@ fn machine(engine: &Engine) -> Machine {
     let machine = Machine::set_up(engine, 1, |_| ());
     machine.create_vp(0);
     machine
-}
-
-fn a_synic_event_finds_no_synic(engine: &Engine) {
-    let machine = machine(engine);
-    let signal = |event: WHV_SYNIC_EVENT_PARAMETERS| {
-        call!(engine.api, WHvSignalVirtualProcessorSynicEvent(machine.partition, event, null_mut()))
-    };
-    let event = WHV_SYNIC_EVENT_PARAMETERS::default();
-    assert_eq!(signal(event), ERROR_HV_INVALID_SYNIC_STATE);
-    assert_eq!(signal(WHV_SYNIC_EVENT_PARAMETERS { TargetVtl: 1, ..event }), E_INVALIDARG);
-    assert_eq!(signal(WHV_SYNIC_EVENT_PARAMETERS { VpIndex: 5, ..event }), WHV_E_VP_DOES_NOT_EXIST);
-    assert_eq!(signal(WHV_SYNIC_EVENT_PARAMETERS { TargetSint: 16, ..event }), ERROR_HV_INVALID_PARAMETER);
-    assert_eq!(signal(WHV_SYNIC_EVENT_PARAMETERS { FlagNumber: 2048, ..event }), ERROR_HV_INVALID_PARAMETER);
-}
-
-fn a_synic_message_finds_no_synic(engine: &Engine) {
-    let machine = machine(engine);
-    let message = [1_u8; 300];
-    let post = |vp: u32, sint: u32, size: u32| {
-        let start = message.as_ptr().cast();
-        call!(engine.api, WHvPostVirtualProcessorSynicMessage(machine.partition, vp, sint, start, size))
-    };
-    assert_eq!(post(0, 2, 256), ERROR_HV_INVALID_SYNIC_STATE);
-    assert_eq!(post(0, 16, 256), ERROR_HV_INVALID_PARAMETER);
-    assert_eq!(post(0, 2, 0), E_INVALIDARG);
-    assert_eq!(post(0, 2, 257), E_INVALIDARG);
-    assert_eq!(post(1, 2, 256), WHV_E_VP_DOES_NOT_EXIST);
-    let null =
-        call!(engine.api, WHvPostVirtualProcessorSynicMessage(machine.partition, 0, 2, null_mut(), 16));
-    assert_eq!(null, E_POINTER);
 }
 
 fn no_virtual_pci_resource_can_be_had(engine: &Engine) {

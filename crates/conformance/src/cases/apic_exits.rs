@@ -56,7 +56,7 @@ fn enabled(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// A table of interrupts at 0x20000, whose gate `vector` leads to `code` at 0x21000.
-fn gate(machine: &Machine, vector: u8, code: &[u8]) {
+pub(super) fn gate(machine: &Machine, vector: u8, code: &[u8]) {
     machine.memory.write(0x21000, code);
     let entry = [0x00, 0x10, 0x08, 0x00, 0x00, 0x8E, 0x02, 0x00];
     machine.memory.write(0x20000 + u64::from(vector) * 8, &entry);

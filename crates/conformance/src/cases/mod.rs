@@ -24,6 +24,7 @@ mod habits_qemu;
 mod habits_virtualbox;
 mod habits_wtf;
 mod host_faults;
+mod hypercall;
 mod injection;
 mod interrupt;
 mod lifecycle;
@@ -42,6 +43,9 @@ mod register_table;
 mod scheduling;
 mod state;
 mod translate;
+mod synic;
+mod synthetic;
+mod synthetic_msr;
 mod trigger;
 mod vpci;
 
@@ -119,6 +123,9 @@ pub fn all() -> impl Iterator<Item = Case> {
         habits_qemu::CASES,
         habits_virtualbox::CASES,
         habits_wtf::CASES,
+        synthetic_msr::CASES,
+        synic::CASES,
+        hypercall::CASES,
         absent::CASES,
         extension::CASES,
         emulator::CASES,

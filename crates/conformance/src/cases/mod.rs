@@ -42,10 +42,10 @@ mod register_sweep;
 mod register_table;
 mod scheduling;
 mod state;
-mod translate;
 mod synic;
 mod synthetic;
 mod synthetic_msr;
+mod translate;
 mod trigger;
 mod vpci;
 

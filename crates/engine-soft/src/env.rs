@@ -197,11 +197,13 @@ impl VpEnv {
     /// Has `overlay` put in front of a guest page (by page number), or taken away, before the next instruction.
     pub(crate) fn lay_overlay(&mut self, overlay: &Arc<OverlayPage>, page: Option<u64>) {
         self.overlay_changes.push((overlay.clone(), page));
+        self.vp.moves_overlays.store(true, Ordering::Relaxed);
         self.vp.nudge();
     }
 
     /// The overlays to be moved, in order.
     pub(crate) fn take_overlay_changes(&mut self) -> Vec<OverlayChange> {
+        self.vp.moves_overlays.store(false, Ordering::Relaxed);
         std::mem::take(&mut self.overlay_changes)
     }
 
@@ -211,10 +213,6 @@ impl VpEnv {
         for page in vp.hv.iter().flat_map(|hv| hv.pages()) {
             self.lay_overlay(page, None);
         }
-    }
-
-    pub(crate) fn has_overlay_changes(&self) -> bool {
-        !self.overlay_changes.is_empty()
     }
 
     /// The map in use.

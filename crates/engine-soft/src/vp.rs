@@ -126,8 +126,15 @@ impl SoftVp {
         let result = work(self);
         self.publish();
         self.shared.leave_to(&self.vp, Place::Outside);
-        self.change_overlays();
+        if self.moves_overlays() {
+            self.change_overlays();
+        }
         result
+    }
+
+    /// True if overlays wait to be moved.
+    fn moves_overlays(&self) -> bool {
+        self.vp.moves_overlays.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Moves the overlays that the guest or the client asked to move. The processor does not count as running.
@@ -279,7 +286,7 @@ impl SoftVp {
         self.begin();
         let mut is_checked = false;
         loop {
-            if self.env().has_overlay_changes() {
+            if self.moves_overlays() {
                 self.shared.leave_to(&self.vp, Place::Parked);
                 self.change_overlays();
                 self.shared.enter_running(&self.vp, Place::Parked);
@@ -596,7 +603,7 @@ impl EngineVp for SoftVp {
         }
         self.publish();
         self.shared.leave_to(&self.vp, Place::Outside);
-        if self.env().has_overlay_changes() {
+        if self.moves_overlays() {
             self.change_overlays();
         }
         if let Some(limiter) = &mut self.limiter {

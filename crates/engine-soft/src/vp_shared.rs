@@ -104,6 +104,8 @@ pub(crate) struct VpShared {
     pub(crate) xcr0: AtomicU64,
     /// Task priority without an emulated local APIC.
     pub(crate) plain_tpr: AtomicU32,
+    /// The processor's own note that it has overlays to move: every entry and exit looks at it.
+    pub(crate) moves_overlays: AtomicBool,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -133,6 +135,7 @@ impl VpShared {
             cr4: AtomicU64::new(0),
             xcr0: AtomicU64::new(1),
             plain_tpr: AtomicU32::new(0),
+            moves_overlays: AtomicBool::new(false),
         }
     }
 

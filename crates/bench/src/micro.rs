@@ -14,12 +14,16 @@ use openwhp::ExtendedVmExits;
 use openwhp::Gpa;
 use openwhp::GuestMemory;
 use openwhp::MapFlags;
+use openwhp::MmioBus;
 use openwhp::Partition;
+use openwhp::PortBus;
 use openwhp::Processor;
 use openwhp::RegisterName as Name;
 use openwhp::RegisterValue;
 use openwhp::SegmentRegister;
 use openwhp::VpIndex;
+use openwhp::emulation;
+use openwhp::emulation::Emulator;
 use rustix::time::ClockId;
 use rustix::time::clock_gettime;
 
@@ -198,6 +202,19 @@ impl Machine {
         }
     }
 
+    /// Nanoseconds of one exit whose instruction the emulator finishes.
+    fn time_emulation(&self, row: &Row, count: u32) -> anyhow::Result<f64> {
+        self.prepare(row.entry, ENDLESS)?;
+        let mut emulator = Emulator::new();
+        let start = thread_time();
+        for _ in 0..count {
+            let exit = self.vp.run()?;
+            emulation::finish(&mut emulator, &self.vp, &exit, &mut Zeroes)
+                .with_context(|| row.name.clone())?;
+        }
+        Ok(thread_time().saturating_sub(start).as_secs_f64() * 1e9 / f64::from(count))
+    }
+
     /// Lets a loop exit `count` times and answers each time; nanoseconds for one.
     fn time_exits(&self, row: &Row, count: u32) -> anyhow::Result<f64> {
         self.prepare(row.entry, ENDLESS)?;
@@ -213,6 +230,25 @@ impl Machine {
         }
         Ok(thread_time().saturating_sub(start).as_secs_f64() * 1e9 / f64::from(count))
     }
+}
+
+/// A bus on which everything reads zero.
+struct Zeroes;
+
+impl MmioBus for Zeroes {
+    fn read(&mut self, _gpa: Gpa, data: &mut [u8]) {
+        data.fill(0);
+    }
+
+    fn write(&mut self, _gpa: Gpa, _data: &[u8]) {}
+}
+
+impl PortBus for Zeroes {
+    fn read(&mut self, _port: u16, data: &mut [u8]) {
+        data.fill(0);
+    }
+
+    fn write(&mut self, _port: u16, _data: &[u8]) {}
 }
 
 /// Processor time of this thread: other load on the host does not count.
@@ -309,8 +345,18 @@ pub(crate) fn measure_exits(
             nanoseconds.push(machine.time_exits(row, count)?);
         }
     }
-    let results = kinds.into_iter();
-    Ok(results.map(|(row, nanoseconds)| ExitResult { name: row.name.clone(), nanoseconds }).collect())
+    let mut results: Vec<_> = kinds
+        .iter()
+        .map(|(row, nanoseconds)| ExitResult { name: row.name.clone(), nanoseconds: nanoseconds.clone() })
+        .collect();
+    for (row, _) in kinds.iter().filter(|(row, _)| row.name.starts_with("mmio") || row.name == "port") {
+        let mut nanoseconds = Samples::default();
+        for _ in 0..rounds {
+            nanoseconds.push(machine.time_emulation(row, count)?);
+        }
+        results.push(ExitResult { name: format!("{}, emulated", row.name), nanoseconds });
+    }
+    Ok(results)
 }
 
 #[cfg(test)]

@@ -196,6 +196,7 @@ fn load_other(s: &mut VpState, name: Name, value: RegisterValue) {
             x.fsw = (low >> 16) as u16;
             x.ftw = (low >> 32) as u8;
             x.fop = (low >> 48) as u16 & 0x7FF;
+            x.normalise();
             (x.fip, x.fcs) = pointer_in(high, is_long);
         }
         Name::XMM_CONTROL_STATUS => {

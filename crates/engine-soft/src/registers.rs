@@ -456,6 +456,7 @@ impl SoftVp {
         x.fsw = (low >> 16) as u16;
         x.ftw = (low >> 32) as u8;
         x.fop = (low >> 48) as u16 & 0x7FF;
+        x.normalise();
         (x.fip, x.fcs) = if is_long { (high, 0) } else { (high & 0xFFFF_FFFF, (high >> 32) as u16) };
         self.cpu.s.vec.xinuse |= 1;
     }

@@ -27,6 +27,7 @@ cases! { "emulated machine":
     strings_go_between_memory_device_and_ports from "functions.md 11.3, exits.md 2.4",
     a_fault_of_the_instruction_reaches_the_guest from "functions.md 11.3",
     a_stack_may_lie_in_a_device from "functions.md 11.3",
+    inconsistent_x87_words_do_no_harm from "functions.md 3.5",
     a_single_step_ends_behind_the_instruction from "functions.md 11.3, exits.md 5.6",
 }
 
@@ -335,4 +336,17 @@ fn a_single_step_ends_behind_the_instruction(engine: &Engine) {
     assert_eq!(machine.memory.read(0x8000 - 6, 2), (CODE as u16 + 4).to_le_bytes(), "the return address");
     assert_eq!(machine.get64(0, WHvX64RegisterDr6) & 1 << 14, 1 << 14);
     assert_eq!(client.accesses, [(0x20_0000, 1, true)]);
+}
+
+fn inconsistent_x87_words_do_no_harm(engine: &Engine) {
+    // A pending exception that the control word does not mask, without the summary bit that goes with it.
+    let machine = long::machine(engine, &[0xDF, 0x2F, 0xDF, 0x3F]); // fild qword [rdi]; fistp qword [rdi]
+    let words = u128::from(0x0340_u64 | 0x003F << 16);
+    let value = crate::emulator::value_of(words);
+    machine.set(0, &[(WHvX64RegisterFpControlStatus, value), (WHvX64RegisterRdi, word(TARGET))]);
+    let read = bits_of(&machine.get(0, WHvX64RegisterFpControlStatus)) as u32;
+    assert_eq!(read >> 16 & 0x80BF, 0x80BF, "flags, and the summary that follows from them");
+    let mut client = Client::new(&machine, TARGET, DEVICE_SIZE);
+    assert_eq!(client.run(), WHvRunVpExitReasonX64Halt);
+    assert_eq!(machine.get64(0, WHvX64RegisterRip), long::HANDLER + 1, "the exception is taken");
 }

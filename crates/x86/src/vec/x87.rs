@@ -56,6 +56,13 @@ impl X87 {
         *self = X87 { st: self.st, ..X87::default() };
     }
 
+    /// Makes control and status words that came from outside consistent, as FXRSTOR does: reserved bits have their
+    /// fixed values, and the error summary follows from flags and masks.
+    pub fn normalise(&mut self) {
+        self.fcw = clean_fcw(self.fcw);
+        self.summarise();
+    }
+
     /// Sets or clears the error summary to match flags and masks.
     pub(crate) fn summarise(&mut self) {
         self.fsw &= !(ES | BUSY);

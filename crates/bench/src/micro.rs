@@ -354,7 +354,7 @@ pub(crate) fn measure_exits(
         for _ in 0..rounds {
             nanoseconds.push(machine.time_emulation(row, count)?);
         }
-        results.push(ExitResult { name: format!("{}, emulated", row.name), nanoseconds });
+        results.push(ExitResult { name: format!("{}-emulated", row.name), nanoseconds });
     }
     Ok(results)
 }

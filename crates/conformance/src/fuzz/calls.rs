@@ -17,11 +17,13 @@ use rustix::mm::MprotectFlags;
 use zerocopy::FromZeros;
 use zerocopy::IntoBytes;
 
+use super::emulator;
+use super::guest;
 use super::input::Generator;
 use super::input::Input;
-use super::notifications;
-use super::notifications::Notifications;
+use super::notify::Handles;
 use super::watchdog::Watchdog;
+use crate::Api;
 use crate::Engine;
 use crate::Memory;
 use crate::call;
@@ -34,8 +36,16 @@ const SCRATCH: usize = 0x3000;
 const GUEST: u64 = 0x40_0000;
 /// Random code at the start of guest memory.
 const CODE: u64 = 0x1_0000;
-/// Page tables for long mode: three levels, 2 MiB pages, one to one.
+/// Page tables for long mode: three levels, 2 MiB pages, one to one, and the APIC's page in a page of 1 GiB.
 const TABLES: u64 = 0x8_0000;
+/// Gates of long mode: vector n leads to n * 0x80.
+const GATES: u64 = 0x8_8000;
+/// Gates of protected mode, the same.
+const SHORT_GATES: u64 = 0x8_9000;
+/// Descriptors: null, long code, data, code, user data, user code, task state.
+const DESCRIPTORS: u64 = 0x8_A000;
+/// A task-state segment.
+const TASK: u64 = 0x8_B000;
 /// Partitions kept at a time.
 const PARTITIONS: usize = 3;
 /// Registers in one call.
@@ -47,7 +57,7 @@ pub(super) struct Session<'a> {
     watchdog: &'a Watchdog,
     partitions: Mutex<Vec<usize>>,
     memory: Memory,
-    notifications: Notifications,
+    handles: Mutex<Handles>,
 }
 
 // SAFETY: the memory is only accessed by copies through raw pointers, and outlives the partitions.
@@ -65,14 +75,42 @@ impl<'a> Session<'a> {
     pub(super) fn new(engine: &'a Engine, watchdog: &'a Watchdog, seed: u64) -> Self {
         let memory = Memory::protected(GUEST, rustix::mm::ProtFlags::empty());
         memory.protect_part(GUEST / 4, MprotectFlags::READ | MprotectFlags::WRITE);
-        memory.write(0, &Generator::new(seed).bytes(CODE as usize));
-        memory.write_u64(TABLES, TABLES + 0x1003);
-        memory.write_u64(TABLES + 0x1000, TABLES + 0x2003);
+        memory.write(0, &guest::code(&mut Generator::new(seed), CODE as usize));
+        memory.write_u64(TABLES, TABLES + 0x1007);
+        memory.write_u64(TABLES + 0x1000, TABLES + 0x2007);
+        memory.write_u64(TABLES + 0x1018, 0xC000_0087);
         for entry in 0..512 {
-            memory.write_u64(TABLES + 0x2000 + entry * 8, entry << 21 | 0x83);
+            memory.write_u64(TABLES + 0x2000 + entry * 8, entry << 21 | 0x87);
         }
-        let notifications = Notifications::default();
-        Self { engine, watchdog, partitions: Mutex::default(), memory, notifications }
+        for vector in 0..256 {
+            let target = vector * 0x80;
+            memory.write_u64(GATES + vector * 16, target | 8 << 16 | 0xEE00 << 32);
+            memory.write_u64(SHORT_GATES + vector * 8, target | 0x18 << 16 | 0xEE00 << 32);
+        }
+        let descriptors = [
+            0,
+            0x00AF_9B00_0000_FFFF,
+            0x00CF_9300_0000_FFFF,
+            0x00CF_9B00_0000_FFFF,
+            0x00CF_F300_0000_FFFF,
+            0x00AF_FB00_0000_FFFF,
+            0x0000_8B00_0000_0067 | TASK << 16,
+        ];
+        for (place, descriptor) in (DESCRIPTORS..).step_by(8).zip(descriptors) {
+            memory.write_u64(place, descriptor);
+        }
+        memory.write_u64(TASK + 4, 0x7800);
+        Self { engine, watchdog, partitions: Mutex::default(), memory, handles: Mutex::default() }
+    }
+
+    /// The functions under test.
+    pub(super) fn api(&self) -> Api {
+        self.engine.api
+    }
+
+    /// What earlier calls gave.
+    pub(super) fn handles(&self) -> MutexGuard<'_, Handles> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<usize>> {
@@ -80,7 +118,7 @@ impl<'a> Session<'a> {
     }
 
     /// A handle: mostly of a living partition.
-    fn partition(&self, input: &mut Input<'_>) -> WHV_PARTITION_HANDLE {
+    pub(super) fn partition(&self, input: &mut Input<'_>) -> WHV_PARTITION_HANDLE {
         if input.once_in(40) {
             return without_provenance_mut(input.long() as usize);
         }
@@ -99,12 +137,13 @@ impl<'a> Session<'a> {
             20..34 => self.map(input),
             34..42 => self.access(input),
             42..50 => self.processor(input),
-            50..62 => self.run(input),
-            62..78 => self.registers(input),
-            78..86 => self.state(input),
-            86..92 => self.interrupt(input),
-            92..94 => self.poke(input),
-            94..97 => self.notification(input),
+            50..60 => self.run(input),
+            60..73 => self.registers(input),
+            73..80 => self.state(input),
+            80..86 => self.interrupt(input),
+            86..88 => self.poke(input),
+            88..97 => self.notify(input),
+            97 => emulator::emulate(input),
             _ => self.device(input),
         };
         assert!(result != E_FAIL && result != E_UNEXPECTED, "an internal failure: {result:?}");
@@ -149,6 +188,15 @@ impl<'a> Session<'a> {
         let count = 1 + input.below(4);
         self.set(partition, WHvPartitionPropertyCodeProcessorCount, count.as_bytes());
         self.set(partition, WHvPartitionPropertyCodeLocalApicEmulationMode, input.below(3).as_bytes());
+        if !input.once_in(4) {
+            let all = self.engine.capability(WHvCapabilityCodeSyntheticProcessorFeaturesBanks)[1];
+            let some = if input.once_in(4) { all & input.long() } else { all };
+            self.set(
+                partition,
+                WHvPartitionPropertyCodeSyntheticProcessorFeaturesBanks,
+                [1, some].as_bytes(),
+            );
+        }
         let exits = input.long() & 0x7FFF;
         self.set(partition, WHvPartitionPropertyCodeExtendedVmExits, exits.as_bytes());
         let result = call!(api, WHvSetupPartition(partition));
@@ -163,20 +211,48 @@ impl<'a> Session<'a> {
 
     /// Puts a processor into a mode in which it executes the random code.
     fn enter(&self, partition: WHV_PARTITION_HANDLE, vp: u32, input: &mut Input<'_>) -> HRESULT {
-        let (attributes, control, efer) =
-            input.pick(&[(0x009B, 0x6000_0010, 0), (0xC09B, 0x11, 0), (0xA09B, 0x8000_0011, 0x500)]);
-        let data = flat_segment(0x10, 0, 0xFFFF_FFFF, 0xC093);
+        let selector = |index: u64, attributes| flat_segment((index * 8) as u16, 0, u32::MAX, attributes);
+        let (code, control, efer, flags) = input.pick(&[
+            (flat_segment(0, 0, 0xFFFF, 0x9B), 0x6000_0010, 0, 0),
+            (selector(3, 0xC09B), 0x11, 0, 0),
+            (selector(3, 0xC09B), 0x8000_0011, 0xD00, 0), // compatibility mode
+            (selector(1, 0xA09B), 0x8000_0033, 0xD01, 0),
+            (selector(1, 0xA09B), 0x8001_0033, 0xD01, 0),
+            (flat_segment(0x2B, 0, u32::MAX, 0xA0FB), 0x8000_0033, 0xD01, 0), // level 3
+            (flat_segment(0, 0, 0xFFFF, 0xFB), 0x11, 0, 0x2_3000),            // virtual-8086
+        ]);
+        let is_long = efer & 0x400 != 0;
+        let is_virtual = flags != 0;
+        let level = if is_virtual { 3 } else { code.Segment().Attributes() >> 5 & 3 };
+        let data = match level {
+            _ if is_virtual => flat_segment(0, 0, 0xFFFF, 0xF3),
+            3 => flat_segment(0x23, 0, u32::MAX, 0xC0F3),
+            _ => selector(2, 0xC093),
+        };
+        let table = |base: u64, limit: u16| {
+            let mut value = WHV_REGISTER_VALUE::default();
+            value.set_Table(WHV_X64_TABLE_REGISTER { Base: base, Limit: limit, ..Default::default() });
+            value
+        };
+        let gates = match (control & 1, is_long) {
+            (0, _) => table(0, 0x3FF),
+            (_, false) => table(SHORT_GATES, 0x7FF),
+            _ => table(GATES, 0xFFF),
+        };
         let pairs = [
             (WHvX64RegisterCr3, word(TABLES)),
-            (WHvX64RegisterCr4, word(0x620)),
+            (WHvX64RegisterCr4, word(if input.once_in(2) { 0x620 } else { 0x4_0620 })),
             (WHvX64RegisterEfer, word(efer)),
             (WHvX64RegisterCr0, word(control)),
-            (WHvX64RegisterCs, flat_segment(8, 0, 0xFFFF_FFFF, attributes)),
+            (WHvX64RegisterCs, code),
             (WHvX64RegisterSs, data),
             (WHvX64RegisterDs, data),
             (WHvX64RegisterEs, data),
+            (WHvX64RegisterTr, flat_segment(0x30, TASK, 0x67, 0x8B)),
+            (WHvX64RegisterGdtr, table(DESCRIPTORS, 0x3F)),
+            (WHvX64RegisterIdtr, gates),
             (WHvX64RegisterRsp, word(0x7000)),
-            (WHvX64RegisterRflags, word(if input.once_in(2) { 0x2 } else { 0x202 })),
+            (WHvX64RegisterRflags, word(flags | if input.once_in(2) { 0x2 } else { 0x202 })),
             (WHvX64RegisterRip, word(u64::from(input.below(CODE as u32 - 1)))),
         ];
         let (names, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
@@ -251,7 +327,11 @@ impl<'a> Session<'a> {
         let size = size.min(room);
         let flags = WHV_MAP_GPA_RANGE_FLAGS(if input.once_in(8) { input.word() } else { input.below(16) });
         if input.once_in(4) {
-            let process = without_provenance_mut(if input.once_in(2) { 0 } else { input.long() as usize });
+            let process = without_provenance_mut(match input.byte() % 4 {
+                0 => 0,
+                1 => usize::MAX,
+                _ => 0x4000_0000 | input.long() as usize,
+            });
             return call!(api, WHvMapGpaRange2(partition, process, source, gpa, size, flags));
         }
         call!(api, WHvMapGpaRange(partition, source, gpa, size, flags))
@@ -341,7 +421,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn run(&self, input: &mut Input<'_>) -> HRESULT {
+    pub(super) fn run(&self, input: &mut Input<'_>) -> HRESULT {
         let partition = self.partition(input);
         let vp = index(input);
         let mut context = WHV_RUN_VP_EXIT_CONTEXT::default();
@@ -467,54 +547,6 @@ impl<'a> Session<'a> {
         S_OK
     }
 
-    fn notification(&self, input: &mut Input<'_>) -> HRESULT {
-        let api = self.engine.api;
-        let partition = self.partition(input);
-        let known = &self.notifications;
-        let (mut first, mut second) = (null_mut(), null_mut());
-        let (event, name) = (known.event(input), known.name(input));
-        let data = notifications::doorbell(input);
-        let port = notifications::port(input);
-        let trigger = notifications::trigger(input);
-        let mut synic = WHV_SYNIC_EVENT_PARAMETERS::default();
-        input.fill(synic.as_mut_bytes());
-        let message = [0_u8; 512];
-        match input.byte() % 11 {
-            0 => call!(api, WHvRegisterPartitionDoorbellEvent(partition, &raw const data, event)),
-            1 => call!(api, WHvUnregisterPartitionDoorbellEvent(partition, &raw const data)),
-            2 => call!(api, WHvSignalVirtualProcessorSynicEvent(partition, synic, null_mut())),
-            3 => {
-                let (vp, sint, size) = (index(input), input.below(20), input.below(513));
-                let start = message.as_ptr().cast();
-                call!(api, WHvPostVirtualProcessorSynicMessage(partition, vp, sint, start, size))
-            }
-            4 => {
-                let made =
-                    call!(api, WHvCreateNotificationPort(partition, &raw const port, event, &raw mut first));
-                known.keep(first, null_mut());
-                made
-            }
-            5 => {
-                let code = WHV_NOTIFICATION_PORT_PROPERTY_CODE(input.below(8));
-                call!(api, WHvSetNotificationPortProperty(partition, name, code, input.long()))
-            }
-            6 => call!(api, WHvDeleteNotificationPort(partition, name)),
-            7 => {
-                let first_word = &raw const trigger;
-                let made =
-                    call!(api, WHvCreateTrigger(partition, first_word, &raw mut first, &raw mut second));
-                known.keep(first, second);
-                made
-            }
-            8 => call!(api, WHvUpdateTriggerParameters(partition, &raw const trigger, name)),
-            9 => call!(api, WHvDeleteTrigger(partition, name)),
-            _ => {
-                known.set_all();
-                S_OK
-            }
-        }
-    }
-
     fn device(&self, input: &mut Input<'_>) -> HRESULT {
         let api = self.engine.api;
         let partition = self.partition(input);
@@ -595,7 +627,7 @@ impl<'a> Session<'a> {
 }
 
 /// A processor index: mostly one that exists.
-fn index(input: &mut Input<'_>) -> u32 {
+pub(super) fn index(input: &mut Input<'_>) -> u32 {
     match input.byte() % 16 {
         0 => input.word(),
         1 => WHV_ANY_VP,

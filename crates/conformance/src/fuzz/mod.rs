@@ -9,9 +9,15 @@
 #![expect(unsafe_code, reason = "calls C functions")]
 
 mod calls;
+mod emulator;
+mod guest;
 mod input;
-mod notifications;
+mod notify;
 mod watchdog;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 pub use input::Generator;
 
@@ -20,28 +26,54 @@ use calls::Session;
 use input::Input;
 use watchdog::Watchdog;
 
-/// Longest sequence of calls.
+/// Longest sequence of calls of a thread.
 const CALLS: usize = 300;
+/// Most threads that make calls.
+const THREADS: usize = 8;
+/// Time after which a sequence counts as hanging.
+const HANG: Duration = Duration::from_secs(120);
 
-/// Runs one sequence of calls, in one thread or two; returns how many there were.
+/// Runs one sequence of calls, in one thread or more, by the input's first byte; returns how many there were.
 ///
 /// # Panics
-/// If a call reports an internal failure.
+/// If a call reports an internal failure. A sequence that hangs ends the process.
 pub fn run(engine: &Engine, input: &[u8]) -> u64 {
-    let watchdog = Watchdog::default();
     let (first, rest) = input.split_at(input.len().min(1));
-    let (seed, rest) = rest.split_at(rest.len().min(8));
+    let threads = match first.first() {
+        Some(byte) if byte & 3 == 0 => 2,
+        _ => 1,
+    };
+    run_with(engine, rest, threads)
+}
+
+/// Runs one sequence of calls in `threads` threads, each with its share of the input as its script. With more than one,
+/// two more threads run processors all the time.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_with(engine: &Engine, input: &[u8], threads: usize) -> u64 {
+    let watchdog = Watchdog::new(HANG);
+    let (seed, rest) = input.split_at(input.len().min(8));
     let seed = seed.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
     let session = Session::new(engine, &watchdog, seed);
-    let is_parallel = first.first().is_some_and(|byte| byte & 3 == 0);
+    let threads = threads.clamp(1, THREADS);
     watchdog.guard(engine.api, || {
-        if !is_parallel {
+        if threads == 1 {
             return sequence(&session, rest);
         }
-        let (left, right) = rest.split_at(rest.len() / 2);
+        let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let other = scope.spawn(|| sequence(&session, right));
-            sequence(&session, left) + other.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+            for number in 0..2 {
+                let (session, is_over) = (&session, &is_over);
+                scope.spawn(move || keep_running(session, seed ^ number, is_over));
+            }
+            let share = rest.len().div_ceil(threads).max(1);
+            let _end = watchdog::End(&is_over);
+            let session = &session;
+            let scripts: Vec<_> =
+                rest.chunks(share).map(|script| scope.spawn(move || sequence(session, script))).collect();
+            let ends = scripts.into_iter().map(std::thread::ScopedJoinHandle::join);
+            ends.map(|end| end.unwrap_or_else(|cause| std::panic::resume_unwind(cause))).sum()
         })
     })
 }
@@ -56,6 +88,14 @@ fn sequence(session: &Session<'_>, bytes: &[u8]) -> u64 {
     calls as u64
 }
 
+/// Runs any processors until the scripts have ended.
+fn keep_running(session: &Session<'_>, seed: u64, is_over: &AtomicBool) {
+    let mut generator = Generator::new(seed);
+    while !is_over.load(Ordering::Relaxed) {
+        session.run(&mut Input::new(&generator.bytes(32)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,8 +104,8 @@ mod tests {
     fn a_few_sequences_run_without_a_finding() {
         let mut generator = Generator::new(0x0123_4567);
         let mut calls = 0;
-        for _ in 0..40 {
-            calls += run(&Engine::soft(), &generator.bytes(2048));
+        for round in 0..40 {
+            calls += run_with(&Engine::soft(), &generator.bytes(2048), 1 + round % 3);
         }
         assert!(calls > 1000, "{calls}");
     }

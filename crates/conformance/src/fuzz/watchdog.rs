@@ -15,12 +15,18 @@ use crate::call;
 const LIMIT: Duration = Duration::from_millis(2);
 
 /// Knows which processors run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watchdog {
+    hang: Duration,
     runs: Mutex<Vec<(usize, u32, Instant)>>,
 }
 
 impl Watchdog {
+    /// A watchdog that ends the process when work takes longer than `hang`.
+    pub(super) fn new(hang: Duration) -> Self {
+        Self { hang, runs: Mutex::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<(usize, u32, Instant)>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -30,9 +36,14 @@ impl Watchdog {
         let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
+                let start = Instant::now();
                 while !is_over.load(Ordering::Relaxed) {
                     std::thread::sleep(LIMIT / 2);
                     self.cancel_overlong(api);
+                    if start.elapsed() > self.hang {
+                        eprintln!("a sequence hangs; processors inside a run: {:x?}", self.lock());
+                        std::process::abort();
+                    }
                 }
             });
             let _end = End(&is_over);
@@ -59,7 +70,7 @@ impl Watchdog {
 }
 
 /// Ends the watch, also when the work panics.
-struct End<'a>(&'a AtomicBool);
+pub(super) struct End<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {

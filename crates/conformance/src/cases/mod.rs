@@ -21,6 +21,7 @@ mod habits_crosvm;
 mod habits_hyperlight;
 mod habits_openvmm;
 mod habits_qemu;
+mod habits_small;
 mod habits_virtualbox;
 mod habits_wtf;
 mod host_faults;
@@ -31,6 +32,7 @@ mod lifecycle;
 mod long;
 mod memory;
 mod memory_rights;
+mod open_questions;
 mod other_process;
 mod partition;
 mod port;
@@ -121,7 +123,9 @@ pub fn all() -> impl Iterator<Item = Case> {
         habits_hyperlight::CASES,
         habits_openvmm::CASES,
         habits_qemu::CASES,
+        habits_small::CASES,
         habits_virtualbox::CASES,
+        open_questions::CASES,
         habits_wtf::CASES,
         synthetic_msr::CASES,
         synic::CASES,

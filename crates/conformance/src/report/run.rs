@@ -99,7 +99,16 @@ fn one(program: &Path, engine: &Engine, case: &Case, limit: Duration) -> Report 
         Err(error) => (Outcome::Failed(format!("cannot start a process: {error}")), Vec::new()),
     };
     seen.extend(case.covers.iter().map(|item| (Key::from(*item), String::new())));
+    seen.extend(questions(case.source));
     Report { engine: engine.name, case: *case, outcome, seen }
+}
+
+/// The open questions that a source names: "Q31".
+fn questions(source: &str) -> impl Iterator<Item = (Key, String)> {
+    let words = source.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let is_question =
+        |word: &&str| word.strip_prefix('Q').is_some_and(|number| number.parse::<u32>().is_ok());
+    words.filter(is_question).filter_map(|word| Some((Key::new("ability", word)?, String::new())))
 }
 
 /// Waits for a child and reads its report.

@@ -6,6 +6,8 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering;
 
 use openwhp_abi::hresult::HRESULT;
 use openwhp_abi::hresult::S_OK;
@@ -136,22 +138,23 @@ impl Memory {
     pub fn write(&self, offset: u64, bytes: &[u8]) {
         let offset = usize::try_from(offset).expect("an offset that fits");
         assert!(offset + bytes.len() <= self.size);
-        // SAFETY: checked to lie inside the mapping, to which no references exist.
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.cast::<u8>().add(offset), bytes.len())
-        };
+        for (place, byte) in (offset..).zip(bytes) {
+            self.cell(place).store(*byte, Ordering::Relaxed);
+        }
     }
 
     /// Copies bytes out.
     pub fn read(&self, offset: u64, count: usize) -> Vec<u8> {
         let offset = usize::try_from(offset).expect("an offset that fits");
         assert!(offset + count <= self.size);
-        let mut bytes = vec![0; count];
-        // SAFETY: as in `write`.
-        unsafe {
-            std::ptr::copy_nonoverlapping(self.start.cast::<u8>().add(offset), bytes.as_mut_ptr(), count)
-        };
-        bytes
+        (offset..offset + count).map(|place| self.cell(place).load(Ordering::Relaxed)).collect()
+    }
+
+    /// A byte, which guests and other threads may change at any time.
+    fn cell(&self, offset: usize) -> &AtomicU8 {
+        assert!(offset < self.size);
+        // SAFETY: inside the mapping, which lives as long as this object; every access from Rust is atomic.
+        unsafe { AtomicU8::from_ptr(self.start.cast::<u8>().add(offset)) }
     }
 
     /// Stores a 64-bit word.

@@ -1,11 +1,12 @@
 //! Runs the conformance cases, each in a process of its own, and reports.
 //!
 //! ```text
-//! conformance [--engine NAME] [--format text|json] [--table markdown|full] [--gaps] [--jobs N] [--timeout SECONDS]
-//!             [--list] [--write] [FILTER]
+//! conformance [--engine NAME] [--format text|json] [--table markdown|full] [--gaps] [--check] [--jobs N]
+//!             [--timeout SECONDS] [--list] [--write] [FILTER]
 //! ```
 //!
-//! Exit status: 0 if nothing failed, 1 if a case failed (with `--gaps`: if something has no case), 2 usage.
+//! Exit status: 0 if nothing failed, 1 if a case failed (with `--gaps` and `--check`: if something has no case or a table
+//! is old), 2 usage.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -22,12 +23,13 @@ use openwhp_conformance::report::standing::Standing;
 use openwhp_conformance::report::table;
 
 const USAGE: &str =
-    "usage: conformance [--engine NAME] [--format text|json] [--table markdown|full] [--gaps] [--jobs N]
-                   [--timeout SECONDS] [--list] [--write] [FILTER]
+    "usage: conformance [--engine NAME] [--format text|json] [--table markdown|full] [--gaps] [--check]
+                   [--jobs N] [--timeout SECONDS] [--list] [--write] [FILTER]
 
   --engine NAME     soft, or `library` with OPENWHP_CONFORMANCE_LIBRARY naming a shared library
   --format FORMAT   text (default) or json: every case with outcome, reason and what it covers
   --table KIND      print the table of the README (markdown) or the whole page (full) instead of the cases
+  --check           compare README.md and docs/compatibility.md with the run, and what is covered with what there is
   --gaps            print what has no case; status 1 if there is something
   --write           bring README.md and docs/compatibility.md of this source tree up to date
   --list            print the names of the cases
@@ -40,6 +42,7 @@ struct Options {
     is_json: bool,
     table: Option<String>,
     gaps: bool,
+    check: bool,
     write: bool,
     list: bool,
     jobs: Option<usize>,
@@ -64,6 +67,7 @@ impl Options {
                 "--table" => {
                     options.table = Some(words.next().filter(|kind| kind == "markdown" || kind == "full")?);
                 }
+                "--check" => options.check = true,
                 "--gaps" => options.gaps = true,
                 "--write" => options.write = true,
                 "--list" => options.list = true,
@@ -120,7 +124,11 @@ fn work(options: &Options) -> Result<ExitCode, String> {
     let reports = run::all(&program, engine, &cases, jobs, limit);
     let standing = Standing::new(engine, &reports);
     print(options, &reports, &standing)?;
-    let gaps = if options.gaps { table::gaps(&standing).len() } else { 0 };
+    let gaps = match options {
+        _ if options.check => check(&standing)?,
+        _ if options.gaps => table::gaps(&standing).len(),
+        _ => 0,
+    };
     let failed = run::count(&reports, |outcome| matches!(outcome, Outcome::Failed(_)));
     Ok(if failed + gaps == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -135,6 +143,10 @@ fn print(options: &Options, reports: &[Report], standing: &Standing) -> Result<(
         table::meant(standing).iter().for_each(|line| println!("  {line}"));
         return Ok(());
     }
+    if options.check {
+        reports.iter().filter(|report| matches!(report.outcome, Outcome::Failed(_))).for_each(line);
+        return Ok(());
+    }
     match options.table.as_deref() {
         Some("markdown") => print!("{}", table::summary(standing)),
         Some(_) => print!("{}", table::full(standing)),
@@ -144,15 +156,17 @@ fn print(options: &Options, reports: &[Report], standing: &Standing) -> Result<(
     Ok(())
 }
 
-fn text(reports: &[Report]) {
-    for report in reports {
-        let (subject, name, source) = (report.case.subject, report.case.name, report.case.source);
-        match &report.outcome {
-            Outcome::Passed => println!("passed   {subject}::{name}"),
-            Outcome::Skipped(reason) => println!("skipped  {subject}::{name}: {reason}"),
-            Outcome::Failed(reason) => println!("FAILED   {subject}::{name} [{source}]: {reason}"),
-        }
+fn line(report: &Report) {
+    let (subject, name, source) = (report.case.subject, report.case.name, report.case.source);
+    match &report.outcome {
+        Outcome::Passed => println!("passed   {subject}::{name}"),
+        Outcome::Skipped(reason) => println!("skipped  {subject}::{name}: {reason}"),
+        Outcome::Failed(reason) => println!("FAILED   {subject}::{name} [{source}]: {reason}"),
     }
+}
+
+fn text(reports: &[Report]) {
+    reports.iter().for_each(line);
     let (passed, failed) = (
         run::count(reports, |outcome| *outcome == Outcome::Passed),
         run::count(reports, |outcome| matches!(outcome, Outcome::Failed(_))),
@@ -160,16 +174,42 @@ fn text(reports: &[Report]) {
     println!("{passed} passed, {failed} failed, {} skipped", reports.len() - passed - failed);
 }
 
-/// Brings the two files of the source tree up to date.
-fn write(standing: &Standing) -> Result<(), String> {
+/// The two files of the source tree: where they are, what they hold, what they should hold.
+fn files(standing: &Standing) -> Result<[(PathBuf, String, String); 2], String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let save = |path: PathBuf, text: String| {
-        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    let readme = root.join("README.md");
-    let text = std::fs::read_to_string(&readme).map_err(|error| error.to_string())?;
-    let text =
-        table::replace(&text, &table::summary(standing)).ok_or("README.md has no place for the table")?;
-    save(readme, text)?;
-    save(root.join("docs/compatibility.md"), table::full(standing))
+    let (readme, page) = (root.join("README.md"), root.join("docs/compatibility.md"));
+    let old = std::fs::read_to_string(&readme).map_err(|error| error.to_string())?;
+    let new =
+        table::replace(&old, &table::summary(standing)).ok_or("README.md has no place for the table")?;
+    let old_page = std::fs::read_to_string(&page).unwrap_or_default();
+    Ok([(readme, old, new), (page, old_page, table::full(standing))])
+}
+
+/// Brings the two files up to date.
+fn write(standing: &Standing) -> Result<(), String> {
+    for (path, _, new) in files(standing)? {
+        std::fs::write(&path, new).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Prints what is missing and what is old; gives how much that is.
+fn check(standing: &Standing) -> Result<usize, String> {
+    let mut found = 0;
+    for (path, old, new) in files(standing)? {
+        if old != new {
+            found += 1;
+            println!("{} is not what the cases say; run with --write", path.display());
+            let changed = new.lines().filter(|line| !old.lines().any(|other| other == *line));
+            changed.for_each(|line| println!("  {line}"));
+        }
+    }
+    let gaps = table::gaps(standing);
+    for gap in table::unexpected(&gaps) {
+        found += 1;
+        println!("not covered: {gap}");
+    }
+    println!("{} known gaps; absent on purpose:", gaps.len() - table::unexpected(&gaps).len());
+    table::meant(standing).iter().for_each(|line| println!("  {line}"));
+    Ok(found)
 }

@@ -238,6 +238,9 @@ fn emulating_checks_its_arguments(_: &Engine) {
         let result =
             call!(api, WHvEmulatorTryIoEmulation(emulator.handle, context, vp, access, &raw mut status));
         assert_eq!(result, E_INVALIDARG, "{size} bytes");
+        let missing =
+            call!(api, WHvEmulatorTryIoEmulation(emulator.handle, context, vp, null(), &raw mut status));
+        assert_eq!(missing, E_POINTER);
     }
     assert!(host.asked.is_empty());
 }

@@ -302,14 +302,14 @@ fn unaligned_register_arrays_go_both_ways(engine: &Engine) {
     let machine = long_mode(engine, &[0xF4], |_| ());
     let names = [WHvX64RegisterRax, WHvX64RegisterXmm1, WHvX64RegisterRbx];
     for offset in [1_usize, 4, 8, 15] {
-        let mut bytes = vec![0_u8; 64 + 16];
+        let mut bytes = [0_u8; 64 + 16];
         bytes[offset..offset + 8].copy_from_slice(&0x11_u64.to_le_bytes());
         bytes[offset + 16..offset + 32].copy_from_slice(&[0x22; 16]);
         bytes[offset + 32..offset + 40].copy_from_slice(&0x33_u64.to_le_bytes());
         let (list, values) = (names.as_ptr(), bytes[offset..].as_ptr().cast());
         let set = call!(engine.api, WHvSetVirtualProcessorRegisters(machine.partition, 0, list, 3, values));
         assert_eq!(set, S_OK);
-        let mut back = vec![0xEE_u8; 64 + 16];
+        let mut back = [0xEE_u8; 64 + 16];
         let place = back[offset..].as_mut_ptr().cast();
         let get = call!(engine.api, WHvGetVirtualProcessorRegisters(machine.partition, 0, list, 3, place));
         assert_eq!(get, S_OK);

@@ -52,7 +52,10 @@ fn doorbell(input: &mut Input<'_>) -> WHV_DOORBELL_MATCH_DATA {
         input.fill(data.as_mut_bytes());
         return data;
     }
-    data.set_GuestAddress(input.pick(&[0x5_0000, 0x5_0004, 0x6_0000, 0x2_0FF8, 0xFEE0_0080, 0x3000_0000]));
+    data.set_GuestAddress(match input.byte() % 4 {
+        0 => u64::from(input.below(64)) << 12 | u64::from(input.below(8)) << 3,
+        _ => input.pick(&[0x5_0000, 0x5_0004, 0x6_0000, 0x2_0FF8, 0xFEE0_0080, 0x3000_0000]),
+    });
     if input.once_in(2) {
         data.set_MatchOnLength(1);
         data.set_Length(input.pick(&[1, 2, 4, 8]));

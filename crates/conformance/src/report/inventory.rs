@@ -118,11 +118,22 @@ pub fn meant(key: &Key) -> Option<&'static str> {
         }
         "exit" if name.ends_with("UnsupportedFeature") => Some("the software processor has no such feature"),
         "register get" | "register set" if is_beyond_the_mtrrs(name) => Some("MTRRCAP reports eight pairs"),
+        "register get" | "register set" if is_of_an_absent_feature(name) => {
+            Some("a feature that the software processor has not")
+        }
         "register get" | "register set" if is_nested_msr || name.contains("Nested") => {
             Some("nested virtualization: none")
         }
         _ => None,
     }
+}
+
+/// Registers of shadow stacks, protection bounds, transactions and extended feature disable, which guests are never
+/// offered.
+fn is_of_an_absent_feature(name: &str) -> bool {
+    let parts = ["Bndcfgs", "TsxCtrl", "UCet", "SCet", "Ssp", "Xfd", "SpecCtrl", "PredCmd", "UmwaitControl"];
+    let is_counter = name.ends_with("RegisterMCount") || name.ends_with("RegisterACount");
+    is_counter || parts.iter().any(|part| name.contains(part))
 }
 
 /// Variable-range registers 8 to 15.

@@ -19,6 +19,7 @@ use openwhp::MapFlags;
 use openwhp::Partition;
 use openwhp::PortBus;
 use openwhp::Processor;
+use openwhp::Property;
 use openwhp::RegisterName as Name;
 use openwhp::SegmentRegister;
 use openwhp::VpIndex;
@@ -78,11 +79,13 @@ impl Machine {
     /// # Errors
     /// When the platform refuses the machine. What goes wrong later is the report's [`End`].
     pub fn run(&self, image: &[u8]) -> Result<Report> {
+        let offered = openwhp::capabilities(self.engine)?.synthetic_features;
         let partition = Partition::builder()
             .engine(self.engine)
             .clock(self.clock)
             .processors(self.processors)
             .apic(ApicMode::X2Apic)
+            .property(Property::SyntheticProcessorFeaturesBanks(offered))
             .build()?;
         let memory = GuestMemory::new(MEMORY_SIZE)?;
         memory.write(IMAGE, image)?;

@@ -62,6 +62,7 @@ programs! {
     xsave_family: "long/xsave", 1, 61;
     self_modifying_code: "long/smc", 1, 27;
     local_apic: "long/apic", 1, 62;
+    hypervisor_interface: "long/hyperv", 1, 43;
     several_processors: "long/smp", 4, 35;
 }
 
@@ -73,9 +74,10 @@ fn a_fault_that_cannot_be_delivered_ends_the_machine() {
 }
 
 #[test]
-fn time_from_the_instruction_count_serves_the_apic_too() {
+fn time_from_the_instruction_count_serves_all_timers_too() {
     let clock = ClockMode::Deterministic { instructions_per_us: 100 };
     check("long/apic", &Machine { clock, ..Machine::default() }, 62);
+    check("long/hyperv", &Machine { clock, ..Machine::default() }, 43);
 }
 
 #[test]

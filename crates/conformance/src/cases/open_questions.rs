@@ -39,6 +39,7 @@ cases! { "open questions":
     refused_accesses_carry_their_bytes from "Q48, exits.md 2.3",
     task_switches_happen_inside from "Q49, exits.md 2.7",
     nested_partitions_do_not_combine_with_hypercall_exits from "Q50, exits.md 2.14",
+    remote_reads_are_allowed_as_the_capability_says from "state.md 9, 0x1009",
     symbols_are_those_of_this_instruction_set from "Q18, functions.md 0.6",
 }
 
@@ -99,10 +100,14 @@ fn synic_control_is_one_after_reset(engine: &Engine) {
     let machine = synthetic(engine, |_| ());
     assert_eq!(machine.get64(0, WHvRegisterScontrol), 1);
     machine.set64(0, WHvRegisterScontrol, 0);
-    machine.set64(0, WHvRegisterSint2, 0x55);
+    let sints = (0..16).map(|number| WHV_REGISTER_NAME(WHvRegisterSint0.0 + number));
+    for (name, vector) in sints.clone().zip(0x51..) {
+        machine.set64(0, name, vector);
+        assert_eq!(machine.get64(0, name), vector, "{name:?}");
+    }
     assert_eq!(call!(engine.api, WHvResetPartition(machine.partition)), S_OK);
     assert_eq!(machine.get64(0, WHvRegisterScontrol), 1);
-    assert_eq!(machine.get64(0, WHvRegisterSint2), 0x1_0000);
+    sints.for_each(|name| assert_eq!(machine.get64(0, name), 0x1_0000, "{name:?}"));
 }
 
 fn the_cache_line_is_eight_units(engine: &Engine) {
@@ -406,4 +411,15 @@ fn symbols_are_those_of_this_instruction_set(engine: &Engine) {
     let result =
         call!(engine.api, WHvGetVirtualProcessorCpuidOutput(machine.partition, 0, 0, 0, &raw mut output));
     assert_eq!(result, S_OK);
+}
+
+fn remote_reads_are_allowed_as_the_capability_says(engine: &Engine) {
+    let mut features = WHV_CAPABILITY_FEATURES::default();
+    features.set_AsUINT64(engine.capability(WHvCapabilityCodeFeatures)[0]);
+    let machine = Machine::created(engine);
+    let code = WHvPartitionPropertyCodeApicRemoteReadSupport;
+    assert_eq!(machine.set_property(code, &0_u32), S_OK);
+    let set = machine.set_property(code, &1_u32);
+    assert_eq!(set == S_OK, features.ApicRemoteRead() == 1, "{set:?}");
+    assert_eq!(u64::from(machine.property::<u32>(code)), features.ApicRemoteRead());
 }

@@ -174,6 +174,11 @@ fn pointer_out(offset: u64, selector: u16, is_long: bool) -> u64 {
     if is_long { offset } else { offset & 0xFFFF_FFFF | u64::from(selector) << 32 }
 }
 
+/// General registers and RIP: what answers to most exits consist of. They are the processor's own and can hold anything.
+pub(crate) fn is_plain(name: Name) -> bool {
+    name.0 <= n::RIP
+}
+
 impl SoftVp {
     fn top(&self) -> usize {
         self.cpu.s.vec.x87.top()
@@ -327,7 +332,24 @@ impl SoftVp {
         apic.host_read(Register(number), now).map(Into::into).map_err(|_| absent(name))
     }
 
+    /// Reads a plain register.
+    pub(crate) fn get_plain(&self, name: Name) -> RegisterValue {
+        let s = &self.cpu.s;
+        match name.0 {
+            n::RIP => s.rip.into(),
+            number => s.gpr[number as usize & 15].into(),
+        }
+    }
+
     // Writing.
+
+    /// Writes a plain register.
+    pub(crate) fn set_plain(&mut self, name: Name, value: RegisterValue) {
+        match name.0 {
+            n::RIP => self.cpu.set_rip(value.low()),
+            number => self.cpu.s.gpr[number as usize & 15] = value.low(),
+        }
+    }
 
     /// Writes registers, all or none.
     pub(crate) fn set_all_registers(

@@ -42,6 +42,7 @@ use crate::hypercall;
 use crate::limiter::Limiter;
 use crate::limiter::Turn;
 use crate::placement::Placement;
+use crate::registers;
 use crate::remote::Remote;
 use crate::shared::Shared;
 use crate::vp_shared::Place;
@@ -117,6 +118,11 @@ impl SoftVp {
             Some(env) => env,
             None => unreachable!("the processor was made with these surroundings"),
         }
+    }
+
+    /// Nobody has asked for anything, and the processor has not shut down: plain registers are what they seem.
+    fn is_undisturbed(&self) -> bool {
+        !self.vp.has_request(u32::MAX) && self.cpu.s.activity != Activity::Shutdown
     }
 
     /// Takes part in the partition for the length of `work`: the map cannot change under it.
@@ -630,6 +636,12 @@ impl EngineVp for SoftVp {
         names: &[RegisterName],
         values: &mut [RegisterValue],
     ) -> Result<(), RegisterError> {
+        if self.is_undisturbed() && names.iter().all(|name| registers::is_plain(*name)) {
+            for (&name, value) in names.iter().zip(values) {
+                *value = self.get_plain(name);
+            }
+            return Ok(());
+        }
         self.attend(|vp| {
             for (&name, value) in names.iter().zip(values) {
                 *value = vp.get_register(name)?;
@@ -639,6 +651,12 @@ impl EngineVp for SoftVp {
     }
 
     fn set_registers(&mut self, registers: &[(RegisterName, RegisterValue)]) -> Result<(), RegisterError> {
+        if self.is_undisturbed() && registers.iter().all(|(name, _)| registers::is_plain(*name)) {
+            for &(name, value) in registers {
+                self.set_plain(name, value);
+            }
+            return Ok(());
+        }
         self.attend(|vp| vp.set_all_registers(registers))
     }
 

@@ -105,6 +105,8 @@ pub(crate) struct VpEnv {
     pub(crate) icount: u64,
     /// An external interrupt of the client, waiting to be deliverable.
     pub(crate) ext_int: Option<u8>,
+    /// It was written for a halted processor, which it does not wake: it waits for something else to do so.
+    pub(crate) holds_ext_int: bool,
     /// The guest read its idle register: it parks at the next boundary.
     pub(crate) wants_idle: bool,
     /// The run loop has something to look at at the next boundary.
@@ -147,6 +149,7 @@ impl VpEnv {
             retired_base: 0,
             icount: 0,
             ext_int: None,
+            holds_ext_int: false,
             wants_idle: false,
             wants_look: false,
             reference_offset: 0,
@@ -562,18 +565,21 @@ impl Env for VpEnv {
         self.settle_eoi(false);
         let (nmi, pending) =
             self.vp.apic().map_or((false, None), |apic| (apic.is_nmi_pending(), apic.pending()));
-        Lines { nmi, interrupt: self.ext_int.or(pending) }
+        let ext_int = self.ext_int.filter(|_| !self.holds_ext_int);
+        Lines { nmi, interrupt: ext_int.or(pending), is_injected: ext_int.is_some() }
     }
 
     fn acknowledge(&mut self, vector: u8) {
-        if self.ext_int == Some(vector) {
+        if self.ext_int == Some(vector) && !self.holds_ext_int {
             self.ext_int = None;
         } else {
+            self.holds_ext_int = false;
             self.take_interrupt(vector);
         }
     }
 
     fn acknowledge_nmi(&mut self) {
+        self.holds_ext_int = false;
         if let Some(mut apic) = self.vp.apic() {
             apic.take_nmi();
         }

@@ -659,7 +659,9 @@ impl SoftVp {
             n::PENDING_EVENT => {
                 self.pending_event = if low & 1 != 0 { value.0 } else { 0 };
                 self.is_ext_int_started = false;
-                self.env().ext_int = None;
+                let env = self.env();
+                env.ext_int = None;
+                env.holds_ext_int = false;
             }
             n::NOTIFICATIONS => {
                 let events = &mut self.cpu.s.events;

@@ -30,6 +30,7 @@ use openwhp_x86::Cpu;
 use openwhp_x86::CpuExit;
 use openwhp_x86::state::Activity;
 use openwhp_x86::state::EventKind;
+use openwhp_x86::state::cr0;
 use openwhp_x86::state::rflags;
 
 use crate::bus::Bus;
@@ -192,12 +193,15 @@ impl SoftVp {
     fn take_startup(&mut self) {
         let startup = self.vp.take_startup();
         if startup.is_init {
+            let before = self.cpu.s.events;
             self.reset_cpu(true);
+            // Windows are the client's, not the processor's.
+            self.cpu.s.events.want_interrupt_window = before.want_interrupt_window;
+            self.cpu.s.events.want_nmi_window = before.want_nmi_window;
             if let Some(mut apic) = self.vp.apic() {
                 apic.init();
             }
             self.forget_events();
-            self.env().ext_int = None;
             self.env().rearm();
             if self.vp.index != 0 {
                 self.cpu.s.activity = Activity::WaitForSipi;
@@ -233,6 +237,9 @@ impl SoftVp {
         self.is_ext_int_started = false;
         self.is_injection_new = false;
         self.is_idle = false;
+        let env = self.env();
+        env.ext_int = None;
+        env.holds_ext_int = false;
     }
 
     /// Power-up state.
@@ -281,6 +288,7 @@ impl SoftVp {
         let intercepts = &mut self.cpu.intercepts;
         intercepts.exceptions =
             if extended.contains(ExtendedVmExits::EXCEPTION) { exits.exceptions } else { 0 };
+        intercepts.halt = self.shared.config.apic_mode == ApicMode::None;
         intercepts.rdtsc = extended.contains(ExtendedVmExits::X64_RDTSC);
         intercepts.hypercall =
             extended.contains(ExtendedVmExits::HYPERCALL) || hypercall::has_interface(&self.shared.config);
@@ -317,10 +325,12 @@ impl SoftVp {
                     return Ok(());
                 }
                 self.is_unchecked = false;
-                if let Some(exit) = self.prepare_events()? {
-                    *reason = exit;
-                    return Ok(());
-                }
+            }
+            if (self.pending_event & 1 != 0 || self.is_injection_new)
+                && let Some(exit) = self.prepare_events()?
+            {
+                *reason = exit;
+                return Ok(());
             }
             if let Some(sints) = self.take_deliverable_sints() {
                 *reason = ExitReason::SynicSintDeliverable(sints);
@@ -331,13 +341,12 @@ impl SoftVp {
                 continue;
             }
             self.take_idle();
-            let is_event_left = self.set_limit();
-            self.is_injection_new = false;
-            let exit = self.execute();
-            if is_event_left && self.cpu.s.events.inject.is_none() {
-                let _ = self.prepare_events()?;
+            if self.cpu.s.activity != Activity::Halted {
+                self.env().holds_ext_int = false;
+                self.is_injection_new = false;
             }
-            match exit {
+            self.set_limit();
+            match self.execute() {
                 CpuExit::Stopped | CpuExit::Limit => {}
                 CpuExit::Halt => match self.halted() {
                     Some(exit) => {
@@ -414,6 +423,8 @@ impl SoftVp {
             let is_deliverable = match event.kind {
                 EventKind::Interrupt => is_open,
                 EventKind::Nmi => !events.nmi_masked,
+                // Real mode has no error codes (Intel SDM 3C "Checks on VM-Entry Control Fields").
+                EventKind::Exception => event.error.is_none() || self.cpu.s.cr0 & cr0::PE != 0,
                 _ => true,
             };
             if !is_deliverable {
@@ -423,6 +434,11 @@ impl SoftVp {
         if self.pending_event & 1 == 0 {
             return Ok(None);
         }
+        if self.cpu.s.activity == Activity::Halted && self.can_wake() {
+            // What waits comes before what wakes.
+            self.cpu.s.activity = Activity::Active;
+        }
+        let activity = self.cpu.s.activity;
         match events::decode_pending_event(self.pending_event) {
             Some(events::PendingEvent::ExtInt(vector)) => {
                 if self.shared.config.apic_mode == ApicMode::None {
@@ -435,12 +451,14 @@ impl SoftVp {
                         self.is_ext_int_started = false;
                     }
                 } else {
-                    self.env().ext_int = Some(vector);
+                    let env = self.env();
+                    env.ext_int = Some(vector);
+                    env.holds_ext_int = activity == Activity::Halted;
                     self.is_ext_int_started = true;
                 }
             }
             Some(events::PendingEvent::Exception(event)) => {
-                if self.cpu.s.events.inject.is_some() {
+                if self.cpu.s.events.inject.is_some() || activity != Activity::Active {
                     return Ok(None);
                 }
                 self.cpu.s.events.inject = Some(event);
@@ -474,9 +492,9 @@ impl SoftVp {
         self.vp.counters.overhead_ns.add(overhead * u64::from(SAMPLED_RUNS));
     }
 
-    /// Sets the instruction limit of the next stretch. True if an event waits behind the injected one, so that the
-    /// stretch must end after its delivery.
-    fn set_limit(&mut self) -> bool {
+    /// Sets the instruction limit of the next stretch. An exception that waits behind an injected event, or for a halted
+    /// processor to go on, ends the stretch with the next delivery.
+    fn set_limit(&mut self) {
         let icount = self.cpu.s.icount;
         self.cpu.icount_limit = u64::MAX;
         if self.shared.clock.is_deterministic() {
@@ -489,7 +507,6 @@ impl SoftVp {
             }
         }
         let is_event_left = self.pending_event & 1 != 0
-            && self.cpu.s.events.inject.is_some()
             && matches!(
                 events::decode_pending_event(self.pending_event),
                 Some(events::PendingEvent::Exception(_))
@@ -497,7 +514,6 @@ impl SoftVp {
         if is_event_left {
             self.cpu.icount_limit = icount;
         }
-        is_event_left
     }
 
     /// Lets the timer and the alarm catch up with guest time.
@@ -572,9 +588,6 @@ impl SoftVp {
     /// Something came in between looking and waiting.
     fn must_look(&mut self, icount: u64) -> bool {
         let is_waiting_for_start = self.is_waiting_for_start();
-        let is_open = self.cpu.s.sys_flags & rflags::IF != 0;
-        let is_nmi_open = !self.cpu.s.events.nmi_masked;
-        let is_idle = self.is_idle;
         let env = self.env();
         if env.vp.is_canceled() || env.vp.has_request(u32::MAX) || env.is_alarm_due(icount) {
             return true;
@@ -582,8 +595,16 @@ impl SoftVp {
         if is_waiting_for_start {
             return false;
         }
+        self.can_wake()
+    }
+
+    /// An interrupt or NMI waits that ends the halt.
+    fn can_wake(&mut self) -> bool {
         use openwhp_x86::env::Env;
-        let lines = env.lines();
+        let is_open = self.cpu.s.sys_flags & rflags::IF != 0;
+        let is_nmi_open = !self.cpu.s.events.nmi_masked;
+        let is_idle = self.is_idle;
+        let lines = self.env().lines();
         lines.nmi && (is_nmi_open || is_idle) || lines.interrupt.is_some() && (is_open || is_idle)
     }
 }

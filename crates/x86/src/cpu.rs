@@ -822,6 +822,10 @@ impl Cpu {
             self.attention &= !attention::DEBUG;
             let bits = std::mem::take(&mut self.s.events.debug);
             if bits != 0 {
+                if self.s.activity == Activity::Halted {
+                    // A trap behind HLT ends the halt.
+                    self.s.activity = Activity::Active;
+                }
                 let ev = Event {
                     kind: EventKind::Exception,
                     vector: vector::DB,
@@ -888,40 +892,34 @@ impl Cpu {
         self.poll.load(Ordering::Acquire) != 0
     }
 
-    /// Injected events, activity, windows, NMI, interrupts.
+    /// Activity, injected events, windows, NMI, interrupts.
     fn events(&mut self) -> Result<(), CpuExit> {
+        match self.s.activity {
+            Activity::Active => {}
+            Activity::Halted => self.wake()?,
+            Activity::WaitForSipi => return Err(CpuExit::Halt),
+            Activity::Shutdown => return Err(CpuExit::TripleFault),
+        }
         if let Some(ev) = self.s.events.inject.take()
             && let Some(exit) = self.raise_injected(ev)
         {
             return Err(exit);
         }
-        match self.s.activity {
-            Activity::Active => {}
-            Activity::Halted => {
-                let l = self.env.lines();
-                let iff = self.s.sys_flags & rflags::IF != 0;
-                let priority = self.s.events.want_interrupt_window;
-                let window = iff && priority.is_some_and(|p| p == 0 || p > self.env.tpr() >> 4)
-                    || self.s.events.want_nmi_window && !self.s.events.nmi_masked;
-                if (l.nmi && !self.s.events.nmi_masked) || (l.interrupt.is_some() && iff) {
-                    self.s.activity = Activity::Active;
-                } else if !window {
-                    return Err(CpuExit::Halt);
-                }
-            }
-            Activity::WaitForSipi => return Err(CpuExit::Halt),
-            Activity::Shutdown => return Err(CpuExit::TripleFault),
-        }
-        let e = self.s.events;
-        if e.shadow {
+        if self.s.events.shadow {
             return Ok(());
         }
-        if e.want_nmi_window && !e.nmi_masked {
-            return Err(CpuExit::InterruptWindow { nmi: true });
+        let mut lines = self.env.lines();
+        if self.s.sys_flags & rflags::IF != 0
+            && lines.is_injected
+            && let Some(vector) = lines.interrupt
+        {
+            self.take_interrupt(vector)?;
+            lines = self.env.lines();
         }
-        let iff = self.s.sys_flags & rflags::IF != 0;
-        let lines = self.env.lines();
-        if lines.nmi && !e.nmi_masked {
+        if let Some(exit) = self.open_window() {
+            return Err(exit);
+        }
+        if lines.nmi && !self.s.events.nmi_masked {
             self.env.acknowledge_nmi();
             self.start_run();
             self.s.events.nmi_masked = true;
@@ -929,20 +927,51 @@ impl Cpu {
             self.attention |= attention::EVENTS;
             return self.raise(ev).map_or(Ok(()), Err);
         }
-        if iff && let Some(v) = lines.interrupt {
-            self.env.acknowledge(v);
-            self.start_run();
-            let ev = Event { kind: EventKind::Interrupt, vector: v, error: None, param: 0, length: 0 };
-            self.attention |= attention::EVENTS;
-            return self.raise(ev).map_or(Ok(()), Err);
-        }
-        if iff
-            && let Some(p) = e.want_interrupt_window
-            && (p == 0 || p > self.env.tpr() >> 4)
+        if self.s.sys_flags & rflags::IF != 0
+            && let Some(vector) = lines.interrupt
         {
-            return Err(CpuExit::InterruptWindow { nmi: false });
+            self.take_interrupt(vector)?;
         }
         Ok(())
+    }
+
+    /// A halted processor goes on for an interrupt or NMI that it can take. Injected events do not wake it: they wait.
+    fn wake(&mut self) -> Result<(), CpuExit> {
+        // HLT was the instruction under the shadow.
+        self.clear_shadow();
+        let lines = self.env.lines();
+        let iff = self.s.sys_flags & rflags::IF != 0;
+        let is_interrupted = iff && lines.interrupt.is_some();
+        if !(is_interrupted && lines.is_injected)
+            && let Some(exit) = self.open_window()
+        {
+            return Err(exit);
+        }
+        if is_interrupted || lines.nmi && !self.s.events.nmi_masked {
+            self.s.activity = Activity::Active;
+            return Ok(());
+        }
+        Err(CpuExit::Halt)
+    }
+
+    /// The exit of a window that is wanted and open.
+    fn open_window(&mut self) -> Option<CpuExit> {
+        let e = &self.s.events;
+        if e.want_nmi_window && !e.nmi_masked {
+            return Some(CpuExit::InterruptWindow { nmi: true });
+        }
+        let priority = e.want_interrupt_window?;
+        let iff = self.s.sys_flags & rflags::IF != 0;
+        let is_open = iff && (priority == 0 || priority > self.env.tpr() >> 4);
+        is_open.then_some(CpuExit::InterruptWindow { nmi: false })
+    }
+
+    fn take_interrupt(&mut self, vector: u8) -> Result<(), CpuExit> {
+        self.env.acknowledge(vector);
+        self.start_run();
+        let ev = Event { kind: EventKind::Interrupt, vector, error: None, param: 0, length: 0 };
+        self.attention |= attention::EVENTS;
+        self.raise(ev).map_or(Ok(()), Err)
     }
 
     /// Handles the pending trap: delivers the event, or gives the exit.
@@ -963,9 +992,6 @@ impl Cpu {
     fn raise_injected(&mut self, ev: Event) -> Option<CpuExit> {
         if ev.kind == EventKind::Nmi {
             self.s.events.nmi_masked = true;
-        }
-        if self.s.activity == Activity::Halted {
-            self.s.activity = Activity::Active;
         }
         self.raise_with(ev, false)
     }

@@ -60,6 +60,8 @@ pub struct Lines {
     pub nmi: bool,
     /// Highest deliverable external interrupt (priority above PPR), not yet acknowledged.
     pub interrupt: Option<u8>,
+    /// The owner injects `interrupt`: it comes before windows and NMIs.
+    pub is_injected: bool,
 }
 
 /// Result of an access to an environment-owned MSR or APIC register.
@@ -88,6 +90,8 @@ pub struct Intercepts {
     pub cpuid: bool,
     /// If not empty, only these CPUID functions exit.
     pub cpuid_list: Vec<u32>,
+    /// HLT exits before anything else can happen.
+    pub halt: bool,
 }
 
 /// The bus gave up; the instruction stops with [`crate::CpuExit::BusFailed`].

@@ -153,6 +153,9 @@ fn op_wrmsr(cpu: &mut Cpu, op: &Op) -> Step {
 fn op_hlt(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.need_cpl0()?;
     cpu.s.activity = Activity::Halted;
+    if cpu.intercepts.halt {
+        cpu.exit_after(CpuExit::Halt);
+    }
     cpu.recheck_events();
     Ok(Flow::End)
 }

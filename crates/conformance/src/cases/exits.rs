@@ -436,18 +436,24 @@ fn breakpoints_stand_at_the_instruction(engine: &Engine) {
 /// One processor in flat 32-bit protected mode at [`CODE`].
 pub(super) fn protected_mode(engine: &Engine, code: &[u8], configure: impl FnOnce(&Machine)) -> Machine {
     let machine = Machine::real_mode(engine, code, configure);
+    enter_protected_mode(&machine, 0);
+    machine
+}
+
+/// Puts a processor into 32-bit protected mode at [`CODE`], with flat segments.
+pub(super) fn enter_protected_mode(machine: &Machine, vp: u32) {
     let data = flat_segment(0x10, 0, 0xFFFF_FFFF, 0xC093);
     machine.set(
-        0,
+        vp,
         &[
             (WHvX64RegisterCr0, word(0x11)),
             (WHvX64RegisterCs, flat_segment(8, 0, 0xFFFF_FFFF, 0xC09B)),
             (WHvX64RegisterDs, data),
             (WHvX64RegisterEs, data),
             (WHvX64RegisterSs, data),
+            (WHvX64RegisterRip, word(CODE)),
         ],
     );
-    machine
 }
 
 /// 32-bit paging over the machine: directory at 0x10000, first 4 MiB mapped one to one by the table at 0x11000.

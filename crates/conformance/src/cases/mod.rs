@@ -6,7 +6,9 @@ use crate::Engine;
 use crate::Item;
 
 mod absent;
+mod apic_delivery;
 mod apic_exits;
+mod apic_state;
 mod capability;
 mod counters;
 mod dirty;
@@ -50,6 +52,7 @@ mod synthetic_msr;
 mod translate;
 mod trigger;
 mod vpci;
+mod windows;
 
 /// One behaviour.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +118,10 @@ pub fn all() -> impl Iterator<Item = Case> {
         errors::CASES,
         exits::CASES,
         apic_exits::CASES,
+        apic_delivery::CASES,
+        apic_state::CASES,
         injection::CASES,
+        windows::CASES,
         doorbell::CASES,
         port::CASES,
         trigger::CASES,

@@ -89,6 +89,10 @@ pub fn class_of(code: Code) -> Option<Class> {
     if !o.is_instruction() || excluded(code) {
         return Option::None;
     }
+    // Never offered: unmasked underflow would not be exact.
+    if code.cpuid_features().contains(&CpuidFeature::AVX512_FP16) {
+        return Option::None;
+    }
     if is_x87(code) {
         return Some(Class::X87);
     }

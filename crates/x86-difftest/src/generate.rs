@@ -440,7 +440,12 @@ fn aim(i: &Instruction, s: &mut State, r: &mut Rng) -> Option<()> {
                 }
             }
             OpKind::MemoryESEDI => s.gpr[7] = wide(s.gpr[7], run(r, s), r),
-            OpKind::Memory => aim_explicit(i, s, r)?,
+            OpKind::Memory => {
+                aim_explicit(i, s, r)?;
+                if i.mnemonic() == Mnemonic::Movdir64b {
+                    aim_line(i, s, r)?;
+                }
+            }
             _ => {}
         }
     }
@@ -461,6 +466,17 @@ fn aim(i: &Instruction, s: &mut State, r: &mut Rng) -> Option<()> {
             s.gpr[1] |= r.bits() << 32;
         }
     }
+    Some(())
+}
+
+/// Points the register operand of MOVDIR64B at a line of the scratch area, aligned most of the time.
+fn aim_line(i: &Instruction, s: &mut State, r: &mut Rng) -> Option<()> {
+    let to = i.op0_register().full_register();
+    if [i.memory_base(), i.memory_index()].iter().any(|x| x.is_gpr() && x.full_register() == to) {
+        return None;
+    }
+    let at = address(64, r);
+    s.gpr[to.number()] = if r.one_in(4) { at } else { at & !63 };
     Some(())
 }
 

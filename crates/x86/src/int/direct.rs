@@ -27,13 +27,14 @@ fn movdiri<T: Word>(c: &mut Cpu, op: &Op) -> Step {
 
 /// MOVDIR64B: 64 bytes from memory to the line that a register points to, in ES (Intel SDM 2 "MOVDIR64B").
 fn movdir64b(c: &mut Cpu, op: &Op) -> Step {
+    // The manual leaves the order of faults open: as on Intel's processors, the source is read first.
+    let from = c.la(op, LINE as u64, Access::Read)?;
+    let mut line = [0; LINE];
+    c.read_bytes(from, &mut line, op.seg & 7)?;
     let to = c.seg_la(op.aux, c.s.gpr[usize::from(op.dst & 15)] & op.amask, LINE as u64, Access::Write)?;
     if to % LINE as u64 != 0 {
         return c.gp(0);
     }
-    let from = c.la(op, LINE as u64, Access::Read)?;
-    let mut line = [0; LINE];
-    c.read_bytes(from, &mut line, op.seg & 7)?;
     c.write_bytes(to, &line, ES as u8)?;
     Ok(Flow::Next)
 }

@@ -89,8 +89,12 @@ fn bound<T: Word>(c: &mut Cpu, op: &Op) -> Step {
     let la = c.la(op, 2 * T::BYTES, Access::Read)?;
     let seg = op.seg & 7;
     let low = c.read::<T>(la, seg)?.sext() as i64;
-    let high = c.read::<T>(c.wrap_la(la.wrapping_add(T::BYTES)), seg)?.sext() as i64;
     let v = c.reg::<T>(op.dst).sext() as i64;
+    // Intel's processors compare with the first bound before they read the second.
+    if v < low && !c.model.is_amd() {
+        return c.fault(vector::BR, None);
+    }
+    let high = c.read::<T>(c.wrap_la(la.wrapping_add(T::BYTES)), seg)?.sext() as i64;
     if v < low || v > high {
         return c.fault(vector::BR, None);
     }

@@ -106,7 +106,7 @@ use iced_x86::OpKind;
 
 /// Chooses the handler of an integer instruction.
 pub(crate) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
-    mov::lower(i, op, c)
+    mov::lower(i, op)
         .or_else(|| alu::lower(i, op))
         .or_else(|| branch::lower(i, op, c))
         .or_else(|| stack::lower(i, op, c))

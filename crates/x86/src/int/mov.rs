@@ -8,7 +8,6 @@ use super::shape;
 use super::size_of;
 use super::store_flat;
 use crate::cpu::Cpu;
-use crate::decode::Ctx;
 use crate::decode::Lowered;
 use crate::exit::Flow;
 use crate::exit::Step;
@@ -130,10 +129,10 @@ fn swapped<T: Word>(v: T) -> T {
     T::from_u64(v.to_u64().swap_bytes() >> (64 - T::BITS))
 }
 
-/// MOVSXD with a 16-bit destination: memory is read as 32 bits.
+/// MOVSXD with a 16-bit destination: AMD's processors read memory as 32 bits, Intel's as 16.
 fn movsxd_16(c: &mut Cpu, op: &Op) -> Step {
-    let v = c.load::<u32>(op)?;
-    c.set_reg(op.dst, v as u16);
+    let v = if c.model.is_amd() { c.load::<u32>(op)? as u16 } else { c.load::<u16>(op)? };
+    c.set_reg(op.dst, v);
     Ok(Flow::Next)
 }
 
@@ -217,20 +216,6 @@ fn xlat(c: &mut Cpu, op: &Op) -> Step {
     let la = c.seg_la(op.seg, ea, 1, Access::Read)?;
     let v = c.read::<u8>(la, op.seg & 7)?;
     c.set_reg(RAX as u8, v);
-    Ok(Flow::Next)
-}
-
-/// MOVDIR64B: 64 bytes from memory to the 64-byte aligned address in a register (segment ES).
-fn movdir64b(c: &mut Cpu, op: &Op) -> Step {
-    let mut b = [0; 64];
-    let src = c.la(op, 64, Access::Read)?;
-    let ea = c.s.gpr[usize::from(op.dst & 15)] & op.amask;
-    let dst = c.seg_la(op.aux, ea, 64, Access::Write)?;
-    if dst & 63 != 0 {
-        return c.gp(0);
-    }
-    c.read_bytes(src, &mut b, op.seg & 7)?;
-    c.write_bytes(dst, &b, ES as u8)?;
     Ok(Flow::Next)
 }
 
@@ -335,7 +320,7 @@ fn pick_conditional(i: &Instruction) -> Option<Handler> {
 }
 
 /// Chooses the handler.
-pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
+pub(super) fn lower(i: &Instruction, op: &mut Op) -> Option<Lowered> {
     let run = match i.mnemonic() {
         Mnemonic::Mov => pick_mov(i, op)?,
         Mnemonic::Movzx => pick_extend(i, op, false)?,
@@ -348,12 +333,7 @@ pub(super) fn lower(i: &Instruction, op: &mut Op, c: &Ctx) -> Option<Lowered> {
             }
         }
         Mnemonic::Movsx | Mnemonic::Movsxd => pick_extend(i, op, true)?,
-        Mnemonic::Movnti | Mnemonic::Movdiri => dual!(size_of(i, 1), mov_mr),
-        Mnemonic::Movdir64b => {
-            op.aux = c.seg(ES);
-            op.amask = crate::decode::addr_mask(i.op_register(0).size() as u32 * 8);
-            movdir64b
-        }
+        Mnemonic::Movnti => dual!(size_of(i, 1), mov_mr),
         Mnemonic::Movbe if i.op_kind(0) == OpKind::Memory => wide!(size_of(i, 0), movbe_mr),
         Mnemonic::Movbe => wide!(size_of(i, 0), movbe_rm),
         Mnemonic::Bswap => wide!(size_of(i, 0), bswap),

@@ -34,6 +34,8 @@ fn msb<T: Word>(v: T) -> bool {
 
 /// A shift or rotate by a masked count.
 trait Shift: 'static {
+    /// Rotates through carry.
+    const THROUGH: bool = false;
     /// The result for a count that is not zero (counts may exceed the operand width); `cf` is the carry before.
     fn calc<T: Word>(a: T, n: u32, cf: bool) -> T;
     /// Flags after it.
@@ -143,6 +145,7 @@ fn through<T: Word>(n: u32) -> u32 {
 
 struct Rcl;
 impl Shift for Rcl {
+    const THROUGH: bool = true;
     #[inline(always)]
     fn calc<T: Word>(a: T, n: u32, cf: bool) -> T {
         let (v, n) = (a.to_u64(), through::<T>(n));
@@ -161,6 +164,7 @@ impl Shift for Rcl {
 
 struct Rcr;
 impl Shift for Rcr {
+    const THROUGH: bool = true;
     #[inline(always)]
     fn calc<T: Word>(a: T, n: u32, cf: bool) -> T {
         let (v, n) = (a.to_u64(), through::<T>(n));
@@ -178,6 +182,12 @@ impl Shift for Rcr {
     }
 }
 
+/// Whether a rotate through carry comes full circle: AMD's processors set OF even then, Intel's leave the flags alone.
+#[inline(always)]
+fn keeps_flags<T: Word, A: Shift>(c: &Cpu, n: u32) -> bool {
+    A::THROUGH && T::BITS < 32 && through::<T>(n) == 0 && !c.model.is_amd()
+}
+
 #[inline(always)]
 fn on_reg<T: Word, A: Shift>(c: &mut Cpu, op: &Op, n: u64) -> Step {
     let n = masked::<T>(n);
@@ -189,7 +199,9 @@ fn on_reg<T: Word, A: Shift>(c: &mut Cpu, op: &Op, n: u64) -> Step {
     }
     let r = A::calc(a, n, c.s.flags.cf());
     c.set_reg(op.dst, r);
-    A::flags(&mut c.s.flags, a, n, r);
+    if !keeps_flags::<T, A>(c, n) {
+        A::flags(&mut c.s.flags, a, n, r);
+    }
     Ok(Flow::Next)
 }
 
@@ -198,7 +210,7 @@ fn on_mem<T: Word, A: Shift>(c: &mut Cpu, op: &Op, n: u64) -> Step {
     let n = masked::<T>(n);
     let cf = c.s.flags.cf();
     let (a, r) = rmw::<T>(c, op, |a| if n == 0 { a } else { A::calc(a, n, cf) })?;
-    if n != 0 {
+    if n != 0 && !keeps_flags::<T, A>(c, n) {
         A::flags(&mut c.s.flags, a, n, r);
     }
     Ok(Flow::Next)
@@ -234,48 +246,57 @@ fn pick<A: Shift>(i: &Instruction) -> Option<Handler> {
 }
 
 /// Result of SHLD (`LEFT`) or SHRD, and the last bit shifted out.
+///
+/// 16-bit counts above 16 are undefined: after the source, AMD's processors shift it in again, Intel's the destination.
 #[inline(always)]
-fn double<T: Word, const LEFT: bool>(a: T, b: T, n: u32) -> (T, bool) {
+fn double<T: Word, const LEFT: bool>(a: T, b: T, n: u32, amd: bool) -> (T, bool) {
     let w = T::BITS;
     let (x, y) = (u128::from(a.to_u64()), u128::from(b.to_u64()));
-    // 16-bit counts above 16 are undefined: the source then comes in twice, as processors do.
+    let z = if amd { y } else { x };
     if LEFT {
-        let wide = if w == 16 { x << 32 | y << 16 | y } else { x << w | y };
+        let wide = if w == 16 { x << 32 | y << 16 | z } else { x << w | y };
         let top = if w == 16 { 48 } else { 2 * w };
         (T::from_u64((wide >> (top - w - n)) as u64), wide >> (top - n) & 1 != 0)
     } else {
-        let wide = if w == 16 { y << 32 | y << 16 | x } else { y << w | x };
+        let wide = if w == 16 { z << 32 | y << 16 | x } else { y << w | x };
         (T::from_u64((wide >> n) as u64), wide >> (n - 1) & 1 != 0)
     }
 }
 
 #[inline(always)]
-fn double_flags<T: Word>(f: &mut Flags, r: T, n: u32, last: bool, left: bool) {
+fn double_flags<T: Word>(f: &mut Flags, r: T, n: u32, last: bool, left: bool, amd: bool) {
     // OF: the sign changed in the last step.
     let of = if left { last != msb(r) } else { msb(r) != (r.to_u64() >> (T::BITS - 2) & 1 != 0) };
-    shifted(f, r, last && n <= T::BITS, of);
+    shifted(f, r, last && (n <= T::BITS || !amd), of);
+}
+
+/// The vendor, for the one width at which it matters.
+#[inline(always)]
+fn doubles_as_amd<T: Word>(c: &Cpu) -> bool {
+    T::BITS != 16 || c.model.is_amd()
 }
 
 fn double_r<T: Word, const LEFT: bool, const CL: bool>(c: &mut Cpu, op: &Op) -> Step {
+    let amd = doubles_as_amd::<T>(c);
     let n = masked::<T>(if CL { c.s.gpr[RCX] } else { op.imm });
     let (a, b) = (c.reg::<T>(op.dst), c.reg::<T>(op.src));
     if n == 0 {
         c.set_reg(op.dst, a);
         return Ok(Flow::Next);
     }
-    let (r, last) = double::<T, LEFT>(a, b, n);
+    let (r, last) = double::<T, LEFT>(a, b, n, amd);
     c.set_reg(op.dst, r);
-    double_flags(&mut c.s.flags, r, n, last, LEFT);
+    double_flags(&mut c.s.flags, r, n, last, LEFT, amd);
     Ok(Flow::Next)
 }
 
 fn double_m<T: Word, const LEFT: bool, const CL: bool>(c: &mut Cpu, op: &Op) -> Step {
     let n = masked::<T>(if CL { c.s.gpr[RCX] } else { op.imm });
-    let b = c.reg::<T>(op.src);
-    let (a, r) = rmw::<T>(c, op, |a| if n == 0 { a } else { double::<T, LEFT>(a, b, n).0 })?;
+    let (b, amd) = (c.reg::<T>(op.src), doubles_as_amd::<T>(c));
+    let (a, r) = rmw::<T>(c, op, |a| if n == 0 { a } else { double::<T, LEFT>(a, b, n, amd).0 })?;
     if n != 0 {
-        let (_, last) = double::<T, LEFT>(a, b, n);
-        double_flags(&mut c.s.flags, r, n, last, LEFT);
+        let (_, last) = double::<T, LEFT>(a, b, n, amd);
+        double_flags(&mut c.s.flags, r, n, last, LEFT, amd);
     }
     Ok(Flow::Next)
 }

@@ -286,15 +286,30 @@ fn scas_run<T: Word, W: Word, const REP: u8>(c: &mut Cpu, op: &Op, n: u64) -> R<
     Ok((done, stop))
 }
 
+/// What Intel's processors do to registers of a repeated instruction before its first iteration, even if that faults or
+/// none is to come: 32-bit addresses (prefix 67h) zero-extend the count, and the indices of MOVS and STOS. AMD's
+/// processors do so as they write the registers.
+#[inline(always)]
+fn extend<W: Word>(c: &mut Cpu, index: &[u8]) {
+    if W::BITS == 32 && !c.model.is_amd() {
+        for r in index.iter().chain(&[CX]) {
+            let v = c.reg::<W>(*r);
+            c.set_reg(*r, v);
+        }
+    }
+}
+
 /// Drives a repeated instruction: `run` does up to n iterations forward (0 = none possible), `one` does one; both
 /// say whether the repetition's condition ended it.
 #[inline(always)]
 fn repeat<T: Word, W: Word>(
     c: &mut Cpu,
     op: &Op,
+    index: &[u8],
     run: impl Fn(&mut Cpu, &Op, u64) -> R<(u64, bool)>,
     one: impl Fn(&mut Cpu, &Op) -> R<bool>,
 ) -> Step {
+    extend::<W>(c, index);
     let single = c.s.sys_flags & rflags::TF != 0 || c.s.view == VIEW_SLOW;
     let mut left = if single { 1 } else { CHUNK / T::BYTES };
     loop {
@@ -320,6 +335,23 @@ fn repeat<T: Word, W: Word>(
     }
 }
 
+/// [`repeat`] for instructions that compare: on Intel's processors a fault gives back the flags from before the instruction
+/// (Intel SDM 2, "REP/REPE/REPZ/REPNE/REPNZ"), on AMD's they are those of the last iteration.
+#[inline(always)]
+fn repeat_compare<T: Word, W: Word>(
+    c: &mut Cpu,
+    op: &Op,
+    run: impl Fn(&mut Cpu, &Op, u64) -> R<(u64, bool)>,
+    one: impl Fn(&mut Cpu, &Op) -> R<bool>,
+) -> Step {
+    let flags = c.s.flags;
+    let r = repeat::<T, W>(c, op, &[], run, one);
+    if r.is_err() && !c.model.is_amd() {
+        c.s.flags = flags;
+    }
+    r
+}
+
 fn none_run(_: &mut Cpu, _: &Op, _: u64) -> R<(u64, bool)> {
     Ok((0, false))
 }
@@ -328,35 +360,35 @@ fn movs<T: Word, W: Word, const REP: u8>(c: &mut Cpu, op: &Op) -> Step {
     if REP == ONCE {
         return movs_one::<T, W>(c, op).map(|_| Flow::Next);
     }
-    repeat::<T, W>(c, op, movs_run::<T, W>, movs_one::<T, W>)
+    repeat::<T, W>(c, op, &[SI, DI], movs_run::<T, W>, movs_one::<T, W>)
 }
 
 fn stos<T: Word, W: Word, const REP: u8>(c: &mut Cpu, op: &Op) -> Step {
     if REP == ONCE {
         return stos_one::<T, W>(c, op).map(|_| Flow::Next);
     }
-    repeat::<T, W>(c, op, stos_run::<T, W>, stos_one::<T, W>)
+    repeat::<T, W>(c, op, &[DI], stos_run::<T, W>, stos_one::<T, W>)
 }
 
 fn lods<T: Word, W: Word, const REP: u8>(c: &mut Cpu, op: &Op) -> Step {
     if REP == ONCE {
         return lods_one::<T, W>(c, op).map(|_| Flow::Next);
     }
-    repeat::<T, W>(c, op, none_run, lods_one::<T, W>)
+    repeat::<T, W>(c, op, &[], none_run, lods_one::<T, W>)
 }
 
 fn cmps<T: Word, W: Word, const REP: u8>(c: &mut Cpu, op: &Op) -> Step {
     if REP == ONCE {
         return cmps_one::<T, W, REP>(c, op).map(|_| Flow::Next);
     }
-    repeat::<T, W>(c, op, cmps_run::<T, W, REP>, cmps_one::<T, W, REP>)
+    repeat_compare::<T, W>(c, op, cmps_run::<T, W, REP>, cmps_one::<T, W, REP>)
 }
 
 fn scas<T: Word, W: Word, const REP: u8>(c: &mut Cpu, op: &Op) -> Step {
     if REP == ONCE {
         return scas_one::<T, W, REP>(c, op).map(|_| Flow::Next);
     }
-    repeat::<T, W>(c, op, scas_run::<T, W, REP>, scas_one::<T, W, REP>)
+    repeat_compare::<T, W>(c, op, scas_run::<T, W, REP>, scas_one::<T, W, REP>)
 }
 
 /// Width of the index registers in bits.

@@ -1,6 +1,7 @@
 //! Integer instructions in the modes and corners that the differential tests cannot reach.
 
 use crate::exit::CpuExit;
+use crate::model::Vendor;
 use crate::state::*;
 use crate::testing::CODE;
 use crate::testing::DATA;
@@ -623,4 +624,28 @@ fn popf_that_enables_interrupts_lets_a_pending_one_in() {
     }
     assert_eq!(m.env().acknowledged, [0x40]);
     assert_eq!(m.cpu.s.rip, CODE + 1);
+}
+
+#[test]
+fn corners_that_manuals_leave_open_follow_the_vendor() {
+    let run = |code: &[u8], vendor, a: u64, c: u64, d: u64| {
+        let mut m = bytes(64, code);
+        m.cpu.model.vendor = vendor;
+        (m.cpu.s.gpr[RAX], m.cpu.s.gpr[RCX], m.cpu.s.gpr[RDX]) = (a, c, d);
+        m.cpu.s.set_rflags(rflags::ONE);
+        m.steps(1);
+        m
+    };
+    // shrd ax, dx, 20: behind the source comes the source again, or the destination.
+    let shrd = |v| run(&[0x66, 0x0f, 0xac, 0xd0, 20], v, 0x1234, 0, 0xabcd).cpu.s.gpr[RAX];
+    assert_eq!((shrd(Vendor::Amd), shrd(Vendor::Intel)), (0xdabc, 0x4abc));
+    // shld ax, dx, 20
+    let shld = |v| run(&[0x66, 0x0f, 0xa4, 0xd0, 20], v, 0x1234, 0, 0xabcd).cpu.s.gpr[RAX];
+    assert_eq!((shld(Vendor::Amd), shld(Vendor::Intel)), (0xbcda, 0xbcd1));
+    // rcl al, 9: full circle.
+    let rcl = |v| run(&[0xc0, 0xd0, 9], v, 0x80, 0, 0).cpu.s.rflags() & rflags::OF;
+    assert_eq!((rcl(Vendor::Amd), rcl(Vendor::Intel)), (rflags::OF, 0));
+    // rep scasb with 32-bit addresses and nothing to do.
+    let scas = |v| run(&[0x67, 0xf3, 0xae], v, 0, 1 << 32, 0).cpu.s.gpr[RCX];
+    assert_eq!((scas(Vendor::Amd), scas(Vendor::Intel)), (1 << 32, 0));
 }

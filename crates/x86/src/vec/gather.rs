@@ -98,10 +98,24 @@ fn gather_vex(cpu: &mut Cpu, op: &Op) -> Step {
     if mask == g.data || mask == g.index || g.data == g.index {
         return cpu.ud();
     }
+    // What a fault in the middle leaves beside the elements done: on Intel's processors masks are whole elements by then,
+    // and what lies above the vectors is zero.
+    let intel = !cpu.model.is_amd();
+    let width = g.width.max(i.memory_index().size());
+    if intel {
+        let m = &mut cpu.s.vec.zmm[mask];
+        for e in m[..width].chunks_exact_mut(g.element) {
+            e.fill(if e[g.element - 1] & 0x80 != 0 { 0xff } else { 0 });
+        }
+        m[width..].fill(0);
+    }
     for n in 0..g.count {
         let at = n * g.element;
         if cpu.s.vec.zmm[mask][at + g.element - 1] & 0x80 != 0 {
             g.load(cpu, op, &i, n)?;
+            if intel {
+                cpu.s.vec.zmm[g.data & 31][width..].fill(0);
+            }
         }
         cpu.s.vec.zmm[mask][at..at + g.element].fill(0);
     }
@@ -216,11 +230,13 @@ fn mask_bytes<const MMX: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     };
     let len = if MMX { 8 } else { 16 };
     let elements = signs(&sel, 1, len);
-    if cpu.model.is_amd() {
-        // AMD's processors check the whole operand; Intel's only the selected bytes.
-        let la = cpu.la(op, len as u64, Access::Write)?;
-        cpu.probe(la, len as u64, Access::Write, op.seg & 7)?;
+    // The whole operand is checked, not only the selected bytes; by Intel's processors eight bytes at a time, the upper
+    // ones first.
+    let la = cpu.la(op, len as u64, Access::Write)?;
+    if len > 8 && !cpu.model.is_amd() {
+        cpu.probe(la.wrapping_add(8), 8, Access::Write, op.seg & 7)?;
     }
+    cpu.probe(la, len as u64, Access::Write, op.seg & 7)?;
     // op.base is rDI, so the memory operand's address is the usual one.
     masked::store_elements(cpu, op, 1, elements, &data)?;
     Ok(Flow::Next)

@@ -57,8 +57,27 @@ pub(crate) fn load_elements(cpu: &mut Cpu, op: &Op, size: u8, elements: u64, to:
     Ok(())
 }
 
+/// Intel's processors check a masked store at both ends of what is selected: a fault is reported at the first byte of the
+/// first selected element or, when only the second page faults, at the last byte of the last one.
+fn probe_ends(cpu: &mut Cpu, op: &Op, size: u8, elements: u64) -> R<()> {
+    if elements == 0 || cpu.model.is_amd() {
+        return Ok(());
+    }
+    let first = u64::from(elements.trailing_zeros()) * u64::from(size);
+    let last = u64::from(64 - elements.leading_zeros()) * u64::from(size) - 1;
+    let la = part_la(cpu, op, last, 1, Access::Write)?;
+    if la & 0xfff >= last - first {
+        // A single page: its first selected byte will be reported anyway.
+        return Ok(());
+    }
+    let start = part_la(cpu, op, first, 1, Access::Write)?;
+    cpu.probe(start, 1, Access::Write, op.seg & 7)?;
+    cpu.probe(la, 1, Access::Write, op.seg & 7)
+}
+
 /// Checks that the selected elements can be written.
 fn probe_elements(cpu: &mut Cpu, op: &Op, size: u8, elements: u64) -> R<()> {
+    probe_ends(cpu, op, size, elements)?;
     for (first, count) in runs(elements) {
         let len = u64::from(count) * u64::from(size);
         let la = part_la(cpu, op, u64::from(first) * u64::from(size), len, Access::Write)?;
@@ -116,6 +135,10 @@ pub(crate) fn probe(cpu: &mut Cpu, op: &Op, size: u8, m: &Masked) -> R<()> {
 pub(crate) fn store(cpu: &mut Cpu, op: &Op, size: u8, m: &Masked, from: &Bounce) -> R<()> {
     let elements = active(cpu, m);
     if elements == low(m.count) {
+        // Aligned stores stay inside a page.
+        if m.suppresses && m.count > 1 && op.aux == 0 {
+            probe_ends(cpu, op, m.element, elements)?;
+        }
         return super::native::store(cpu, op, size, from);
     }
     if !m.suppresses {

@@ -390,10 +390,17 @@ fn op_out<const FP: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     let mut mem = Bounce([0; 64]);
     let mut flags = 0;
     if FP {
-        // A fault of the store comes before the exceptions of the computation.
-        let la = operand_la(cpu, op, f.store.into(), Access::Write)?;
-        cpu.probe(la, f.store.into(), Access::Write, op.seg & 7)?;
+        // On AMD's processors a fault of the store comes before the exceptions of the computation, on Intel's after it
+        // and its flags.
+        let amd = cpu.model.is_amd();
+        if amd {
+            let la = operand_la(cpu, op, f.store.into(), Access::Write)?;
+            cpu.probe(la, f.store.into(), Access::Write, op.seg & 7)?;
+        }
         flags = call_fp(cpu, f, &mut mem)?;
+        if !amd {
+            cpu.s.vec.mxcsr |= flags;
+        }
     } else {
         call(&mut cpu.s, f, mem.0.as_mut_ptr());
     }
@@ -421,7 +428,9 @@ fn op_general(cpu: &mut Cpu, op: &Op) -> Step {
     flags_in(cpu, f);
     let mut flags = 0;
     if f.uses_mxcsr {
-        if let Some(m) = f.masked.filter(|_| f.store != 0) {
+        // As in `op_out`.
+        let amd = cpu.model.is_amd();
+        if let Some(m) = f.masked.filter(|_| f.store != 0 && amd) {
             masked::probe(cpu, op, f.store, &m)?;
         }
         flags = match call_fp(cpu, f, &mut mem) {
@@ -438,6 +447,13 @@ fn op_general(cpu: &mut Cpu, op: &Op) -> Step {
         call(&mut cpu.s, f, mem.0.as_mut_ptr());
     }
     if f.store != 0 {
+        if !cpu.model.is_amd() {
+            // Before a fault of the store.
+            cpu.s.vec.mxcsr |= flags;
+            if f.mmx {
+                cpu.s.vec.x87.clear_top();
+            }
+        }
         match &f.masked {
             Some(m) => masked::store(cpu, op, f.store, m, &mem)?,
             None => store(cpu, op, f.store, &mem)?,

@@ -71,6 +71,11 @@ impl X87 {
         }
     }
 
+    /// Sets the top of the stack to register 0.
+    pub(crate) fn clear_top(&mut self) {
+        self.fsw &= !(7 << 11);
+    }
+
     /// Full tag word, two bits per physical register.
     pub(crate) fn full_tags(&self) -> u16 {
         let tag = |n: usize| -> u16 {
@@ -112,7 +117,7 @@ impl Cpu {
     /// What executing an MMX instruction does to the x87 state (Intel SDM 3A, "Effects of MMX Instructions").
     pub(crate) fn enter_mmx(&mut self, written: u8) {
         let x = &mut self.s.vec.x87;
-        x.fsw &= !(7 << 11);
+        x.clear_top();
         x.ftw = 0xff;
         for n in (0..8).filter(|n| written >> n & 1 != 0) {
             x.st[n][8..10].fill(0xff);
@@ -231,8 +236,8 @@ fn op_careful(cpu: &mut Cpu, op: &Op) -> Step {
     let size = u64::from(f.load.max(f.store));
     let access = if f.store != 0 { Access::Write } else { Access::Read };
     let la = if size != 0 { cpu.la(op, size, access)? } else { 0 };
-    if f.store != 0 {
-        // Even a store that an exception then prevents.
+    if f.store != 0 && cpu.model.is_amd() {
+        // Even a store that an exception then prevents; on Intel's processors that one does not fault.
         cpu.probe(la, size, access, op.seg & 7)?;
     }
     if f.load != 0 {
@@ -251,7 +256,14 @@ fn op_careful(cpu: &mut Cpu, op: &Op) -> Step {
     from_host(&cpu.native.image, &mut new);
     let raised = new.fsw & !old.fcw & !pending & EXCEPTIONS;
     if f.store != 0 && raised & NO_STORE == 0 {
-        cpu.write_bytes(la, &mem.0[..usize::from(f.store)], op.seg & 7)?;
+        // Intel's processors store the significand of an 80-bit number before the rest can fault.
+        let (head, tail) = mem.0[..usize::from(f.store)].split_at(usize::from(f.store.min(8)));
+        if tail.is_empty() || cpu.model.is_amd() {
+            cpu.write_bytes(la, &mem.0[..usize::from(f.store)], op.seg & 7)?;
+        } else {
+            cpu.write_bytes(la, head, op.seg & 7)?;
+            cpu.write_bytes(la.wrapping_add(8), tail, op.seg & 7)?;
+        }
     }
     cpu.s.vec.x87 = new;
     cpu.x87_pointers(op, size != 0);

@@ -1,6 +1,7 @@
 //! Faults and partial operands: alignment, availability, masks, MXCSR exceptions.
 
 use super::*;
+use crate::model::Vendor;
 
 #[test]
 fn aligned_forms_fault_on_misaligned_operands_and_others_do_not() {
@@ -138,6 +139,7 @@ fn masked_off_elements_do_not_fault() {
 fn masked_stores_write_selected_elements_or_nothing() {
     let code = asm(|a| a.vmovdqu32(zmmword_ptr(rax).k1(), zmm1));
     let mut m = machine(&code);
+    m.cpu.model.vendor = Vendor::Amd;
     punch(&mut m, 16);
     m.cpu.s.vec.k[1] = 0xa;
     assert_eq!(m.fault(), None);
@@ -407,4 +409,31 @@ fn stores_across_a_page_boundary_write_all_or_nothing() {
     punch(&mut m, 8);
     assert_eq!(page_fault(&mut m), Some((HOLE, 2)));
     assert_eq!(m.ram.get::<8>(HOLE - 8), 0);
+}
+
+#[test]
+fn masked_stores_into_a_second_page_report_what_the_vendor_does() {
+    for (vendor, at) in [(Vendor::Amd, HOLE), (Vendor::Intel, HOLE + 11)] {
+        let mut m = ready(|a| a.vmaskmovps(xmmword_ptr(rax), xmm1, xmm2));
+        m.cpu.model.vendor = vendor;
+        m.cpu.s.vec.zmm[1].fill(0xff);
+        punch(&mut m, 4);
+        assert_eq!(page_fault(&mut m).map(|(la, _)| la), Some(at), "{vendor:?}");
+    }
+}
+
+#[test]
+fn a_gather_that_faults_leaves_the_mask_as_the_vendor_does() {
+    for (vendor, rest) in [(Vendor::Amd, 0x80), (Vendor::Intel, 0xff)] {
+        // vgatherdps xmm0, [rax + xmm2], xmm1
+        let mut m = machine(&[0xc4, 0xe2, 0x71, 0x92, 0x04, 0x10]);
+        m.cpu.model.vendor = vendor;
+        m.cpu.s.vec.zmm[1].fill(0x80);
+        m.cpu.s.vec.zmm[2].fill(0);
+        m.cpu.s.vec.zmm[2][4] = 4;
+        punch(&mut m, 4);
+        assert_eq!(page_fault(&mut m).map(|(la, _)| la), Some(HOLE), "{vendor:?}");
+        assert_eq!(m.cpu.s.vec.zmm[1][..4], [0; 4]);
+        assert_eq!(m.cpu.s.vec.zmm[1][4..16], [rest; 12]);
+    }
 }

@@ -24,6 +24,7 @@ cases! { "exits":
     an_unmapped_write_says_so from "exits.md 2.3",
     an_unmapped_fetch_says_so from "exits.md 2.3",
     a_write_to_read_only_memory_is_no_unmapped_access from "exits.md 2.3 (b)",
+    a_read_modify_write_is_a_write_only_where_writing_is_refused from "exits.md 2.3",
     a_fetch_without_execute_exits from "exits.md 2.3 (b), memory.md 1.1",
     host_memory_without_access_exits_and_can_be_repaired from "exits.md 2.3 (c), memory.md 1.2",
     mapping_and_running_again_restarts_the_instruction from "exits.md 2.3 completion (ii)",
@@ -122,6 +123,20 @@ fn a_write_to_read_only_memory_is_no_unmapped_access(engine: &Engine) {
     assert_eq!(access.AccessInfo.GpaUnmapped(), 0);
     assert_eq!(machine.memory.read(0x8000, 1), [0x55]);
     assert_eq!(context.VpContext().Rip(), CODE);
+}
+
+fn a_read_modify_write_is_a_write_only_where_writing_is_refused(engine: &Engine) {
+    let code = [0xFE, 0x06, 0x00, 0x80, 0xF4]; // inc byte [0x8000]; hlt
+    let machine = with_far_data(engine, &code);
+    let access = machine.run_to(0, WHvRunVpExitReasonMemoryAccess).MemoryAccess();
+    assert_eq!((access.Gpa, access.AccessInfo.GpaUnmapped()), (BEHIND, 1));
+    assert_eq!(access.AccessInfo.AccessType(), WHvMemoryAccessRead.0);
+    let machine = Machine::real_mode(engine, &code, |_| ());
+    assert_eq!(machine.map(0x8000, 0x8000, PAGE, WHvMapGpaRangeFlagRead), S_OK);
+    let access = machine.run_to(0, WHvRunVpExitReasonMemoryAccess).MemoryAccess();
+    assert_eq!((access.Gpa, access.AccessInfo.GpaUnmapped()), (0x8000, 0));
+    assert_eq!(access.AccessInfo.AccessType(), WHvMemoryAccessWrite.0);
+    assert_eq!(machine.memory.read(0x8000, 1), [0]);
 }
 
 fn a_fetch_without_execute_exits(engine: &Engine) {

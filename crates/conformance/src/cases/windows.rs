@@ -22,6 +22,7 @@ use crate::machine::word;
 
 cases! { "windows":
     events_do_not_wake_a_halted_processor from "exits.md 2.9",
+    an_idle_processor_wakes_with_interrupts_off from "exits.md 2.9, state.md 5",
     an_interrupt_wakes_to_the_events_that_wait from "exits.md 2.9, 5.1",
     an_interrupt_written_before_the_halt_ends_it from "exits.md 2.9, Q41",
     a_halt_comes_out_before_a_window from "exits.md 2.9, 5.4",
@@ -124,6 +125,22 @@ fn events_do_not_wake_a_halted_processor(engine: &Engine) {
         assert_eq!(return_address(&machine, 1), CODE + 1);
         assert_eq!(machine.get(0, name), WHV_REGISTER_VALUE::default());
         assert_eq!(run_to_output(&machine, 0).0, 0x80);
+    }
+}
+
+fn an_idle_processor_wakes_with_interrupts_off(engine: &Engine) {
+    let machine = with_apic(engine, &[0xE6, 0x80]);
+    for bits in [4, 6] {
+        machine.set64(0, WHvRegisterInternalActivityState, bits);
+        machine.set(0, &[(WHvRegisterPendingEvent, exception(6, None, 0))]);
+        while_parked(&machine, 0, || machine.cancel(0));
+        assert_eq!(machine.get64(0, WHvRegisterInternalActivityState) & 4, 4, "an event does not wake it");
+        machine.set64(0, WHvRegisterPendingEvent, 0);
+        assert_eq!(machine.request(WHvX64InterruptTypeFixed, 0, 0x41), S_OK);
+        assert_eq!(run_to_output(&machine, 0).0, 0x80, "the interrupt is not taken");
+        assert_eq!(activity(&machine), 0);
+        machine.set64(0, WHvX64RegisterRip, CODE);
+        change_apic(&machine, 0, &[(0x220, 0)]);
     }
 }
 

@@ -5,6 +5,10 @@ use crate::Gpa;
 /// Devices behind guest physical addresses.
 ///
 /// Accesses are 1 to 8 bytes and never cross a page; wider ones come in pieces.
+///
+/// **Threading:** while an engine finishes an instruction ([`crate::EngineVp::emulate`]), the processor counts as running:
+/// a device that changes the memory map or doorbells from here would wait for itself. It notes what it wants and does it
+/// once the instruction is finished.
 pub trait MmioBus {
     /// Fills `data` from the devices at `gpa`.
     fn read(&mut self, gpa: Gpa, data: &mut [u8]);

@@ -84,7 +84,7 @@ fn gdb_breaks_watches_steps_and_kills() {
             "New value = 85",
             "Breakpoint 3, 0x000000000010002c",
             "= 0x100031",
-            "= 0xffff0000",
+            "= 0xf0000",
             "processor 0: running, 32-bit code",
             "0x200000:\t0x00000055",
             "gdtr_limit",

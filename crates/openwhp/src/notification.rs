@@ -215,7 +215,7 @@ impl Partition {
     /// they match, and the client does the work.
     ///
     /// **Life:** the doorbell holds the event. It survives a reset, and goes with the partition. **Threading:** allowed
-    /// while processors run, not from inside a bus of [`crate::Processor::emulate`].
+    /// while processors run, not from inside a bus of [`crate::emulate`].
     ///
     /// # Errors
     /// [`NotificationError`]: [`NotificationError::Conflict`] if another doorbell at this address has another length or

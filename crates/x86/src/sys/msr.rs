@@ -36,7 +36,7 @@ impl Cpu {
     /// Reads an MSR of the processor's own; `None` when it has no such register.
     ///
     /// # Errors
-    /// (inside) [`MsrFault`] for a register that can only be written.
+    /// (inside) `MsrFault` for a register that can only be written.
     pub fn own_rdmsr(&mut self, index: u32, icount: u64) -> Option<Result<u64, MsrFault>> {
         if index == PRED_CMD && self.model.has_msr(PRED_CMD) {
             return Some(Err(MsrFault));

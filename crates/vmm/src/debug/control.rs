@@ -38,6 +38,10 @@ use crate::wake::Wake;
 /// Longest wait for processors to stand still; an answer to an exit may have to wait for a disk.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long every processor that was let go runs before another's event stops it, so that two that meet breakpoints
+/// all the time both get on. Counted from when its thread sets out.
+const TURN: Duration = Duration::from_micros(500);
+
 /// Something a processor has to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -88,6 +92,10 @@ pub struct Control {
 struct State {
     boot: Option<Boot>,
     events: VecDeque<Event>,
+    /// What was found since processors were let go, before one of it is chosen to be told.
+    found: Vec<Event>,
+    /// Events told so far.
+    told: u64,
     in_memory: InMemory,
     /// Hold the processors of the next boot.
     holds_next: bool,
@@ -110,6 +118,10 @@ struct Seat {
     debug: Arc<Mutex<VpDebug>>,
     order: Order,
     is_standing: bool,
+    /// When it set out, since it was let go.
+    set_out: Option<Instant>,
+    /// Number of the last event it told, 0 for none.
+    last_told: u64,
 }
 
 /// Locks a processor's part; nobody panics while holding it.
@@ -143,9 +155,17 @@ impl Control {
         let mut state = self.lock();
         let holds = std::mem::take(&mut state.holds_next) || state.is_attached;
         let order = if holds { Order::Stop } else { Order::Run };
-        let seat = |vp: &Processor| Seat { vp: vp.clone(), debug: Arc::default(), order, is_standing: false };
+        let seat = |vp: &Processor| Seat {
+            vp: vp.clone(),
+            debug: Arc::default(),
+            order,
+            is_standing: false,
+            set_out: None,
+            last_told: 0,
+        };
         state.boot = Some(Boot { partition, seats: processors.iter().map(seat).collect() });
         state.events.clear();
+        state.found.clear();
         if state.is_attached && state.boots > 0 {
             state.events.push_back(Event { vp: 0, stop: Stop::Reset });
             self.bell.ring();
@@ -193,6 +213,7 @@ impl Control {
             if seat.order != Order::Stop {
                 let order = seat.order;
                 seat.is_standing = false;
+                seat.set_out.get_or_insert_with(Instant::now);
                 drop(state);
                 return lock(&debug).prepare(&vp, order);
             }
@@ -290,21 +311,40 @@ impl Control {
 
     /// Stops everybody, with something to tell.
     fn report(&self, index: usize, stop: Stop) {
+        let event = Event { vp: index, stop };
         let mut state = self.lock();
         if !state.is_attached {
             return;
         }
-        // What is found while others are being stopped already is found again, unless its instruction has run.
-        let is_first =
-            state.events.is_empty() && state.seat(index).is_some_and(|seat| seat.order != Order::Stop);
-        if is_first || matches!(stop, Stop::Watch(_) | Stop::Died) {
-            state.events.push_back(Event { vp: index, stop });
-        } else if let Some(seat) = state.seat(index) {
-            let debug = Arc::clone(&seat.debug);
-            lock(&debug).reported_at = None;
+        let Some(seat) = state.seat(index) else { return };
+        if seat.order == Order::Stop {
+            state.found_late(event);
+            self.bell.ring();
+            return;
         }
+        seat.order = Order::Stop;
+        state.found.push(event);
+        if state.found.len() > 1 {
+            // Whoever found the first chooses.
+            self.changed.notify_all();
+            return;
+        }
+        if stop != Stop::Died {
+            state = self.give_turns(state);
+        }
+        state.tell();
         state.stop();
         self.bell.ring();
+    }
+
+    /// Waits until every processor that was let go has had its turn.
+    fn give_turns<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while state.is_turn_due() && !self.ending.is_over() && Instant::now() < deadline {
+            let waited = self.changed.wait_timeout(state, TURN);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
     }
 
     // For the debugger.
@@ -394,6 +434,7 @@ impl Control {
         for (seat, order) in boot.seats.iter_mut().zip(orders) {
             seat.order = *order;
             seat.is_standing = *order == Order::Stop;
+            seat.set_out = None;
         }
         let is_needed = state.is_attached;
         self.is_engaged.store(is_needed, Ordering::SeqCst);
@@ -428,6 +469,47 @@ impl Control {
 impl State {
     fn seat(&mut self, index: usize) -> Option<&mut Seat> {
         self.boot.as_mut()?.seats.get_mut(index)
+    }
+
+    /// Whether a processor that runs has not run long enough yet.
+    fn is_turn_due(&self) -> bool {
+        let is_due = |seat: &Seat| {
+            seat.order != Order::Stop && seat.set_out.is_none_or(|since| since.elapsed() < TURN)
+        };
+        self.boot.iter().flat_map(|boot| &boot.seats).any(is_due)
+    }
+
+    /// Chooses what is told of what was found: that of the processor that has waited longest.
+    fn tell(&mut self) {
+        let found = std::mem::take(&mut self.found);
+        let last_told = |event: &Event| {
+            let seat = self.boot.as_ref().and_then(|boot| boot.seats.get(event.vp));
+            seat.map_or(0, |seat| seat.last_told)
+        };
+        let chosen =
+            if self.events.is_empty() { found.iter().min_by_key(|event| last_told(event)) } else { None };
+        let chosen = chosen.copied();
+        if let Some(event) = chosen {
+            self.told += 1;
+            let told = self.told;
+            if let Some(seat) = self.seat(event.vp) {
+                seat.last_told = told;
+            }
+            self.events.push_back(event);
+        }
+        for event in found.into_iter().filter(|event| Some(*event) != chosen) {
+            self.found_late(event);
+        }
+    }
+
+    /// Keeps what cannot be found again; the rest is, because its instruction has not run.
+    fn found_late(&mut self, event: Event) {
+        if matches!(event.stop, Stop::Watch(_) | Stop::Died) {
+            self.events.push_back(event);
+        } else if let Some(seat) = self.seat(event.vp) {
+            let debug = Arc::clone(&seat.debug);
+            lock(&debug).reported_at = None;
+        }
     }
 
     fn stop(&mut self) {

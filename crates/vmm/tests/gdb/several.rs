@@ -88,7 +88,11 @@ fn no_processor_misses_a_breakpoint_that_both_pass() {
     }
     gdb.order(&format!("Z0,{COUNTERS_COUNT:x},1"));
     let mut told = [0_u64; 2];
-    for _ in 0..60 {
+    // Whoever the host lets run first, both get on.
+    for _ in 0..2000 {
+        if told.iter().all(|told| *told >= 20) {
+            return;
+        }
         let stop = gdb.resume("vCont;c");
         assert!(stop.contains("swbreak"), "{stop}");
         let thread = thread_of(&stop);
@@ -97,7 +101,7 @@ fn no_processor_misses_a_breakpoint_that_both_pass() {
         assert_eq!(gdb.register(RCX), told[thread - 1]);
         told[thread - 1] += 1;
     }
-    assert!(told[0] > 0 && told[1] > 0, "{told:?}");
+    panic!("one was kept waiting: {told:?}");
 }
 
 #[test]

@@ -495,6 +495,10 @@ impl Partition {
         }
         let live = self.live().ok_or(VpError::NotSetUp)?;
         let mut vps = live.vps.write().unwrap_or_else(PoisonError::into_inner);
+        // Deletion may have taken all processors since: one made now would run on where no cancel reaches it.
+        if !self.is_set_up() {
+            return Err(VpError::NotSetUp);
+        }
         let count = live.config.processor_count;
         let place = vps.get_mut(index.0 as usize).ok_or(VpError::BadIndex { index, count })?;
         if place.is_some() {

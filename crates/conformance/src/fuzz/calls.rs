@@ -131,21 +131,24 @@ impl<'a> Session<'a> {
 
     /// Makes one call.
     pub(super) fn call(&self, input: &mut Input<'_>) {
-        let result = match input.below(100) {
-            0..8 => self.life(input),
-            8..20 => self.configure(input),
-            20..34 => self.map(input),
-            34..42 => self.access(input),
-            42..50 => self.processor(input),
-            50..60 => self.run(input),
-            60..73 => self.registers(input),
-            73..80 => self.state(input),
-            80..86 => self.interrupt(input),
-            86..88 => self.poke(input),
-            88..97 => self.notify(input),
-            97 => emulator::emulate(input),
-            _ => self.device(input),
+        type Kind<'s, 'i> = (&'static str, fn(&Session<'s>, &mut Input<'i>) -> HRESULT);
+        let (name, make): Kind<'_, '_> = match input.below(100) {
+            0..8 => ("life", Self::life),
+            8..20 => ("configure", Self::configure),
+            20..34 => ("map", Self::map),
+            34..42 => ("access", Self::access),
+            42..50 => ("processor", Self::processor),
+            50..60 => ("run", Self::run),
+            60..73 => ("registers", Self::registers),
+            73..80 => ("state", Self::state),
+            80..86 => ("interrupt", Self::interrupt),
+            86..88 => ("poke", Self::poke),
+            88..97 => ("notify", Self::notify),
+            97 => ("emulate", |_, input| emulator::emulate(input)),
+            _ => ("device", Self::device),
         };
+        self.watchdog.note(name);
+        let result = make(self, input);
         assert!(result != E_FAIL && result != E_UNEXPECTED, "an internal failure: {result:?}");
     }
 

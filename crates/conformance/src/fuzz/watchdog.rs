@@ -1,10 +1,12 @@
 //! Gets processors out of runs that last too long.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::thread::ThreadId;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -14,17 +16,24 @@ use crate::call;
 /// Longest run before it is cancelled.
 const LIMIT: Duration = Duration::from_millis(2);
 
-/// Knows which processors run.
+/// Knows which processors run, and what every thread is doing.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     hang: Duration,
     runs: Mutex<Vec<(usize, u32, Instant)>>,
+    calls: Mutex<HashMap<ThreadId, (&'static str, Instant)>>,
 }
 
 impl Watchdog {
     /// A watchdog that ends the process when work takes longer than `hang`.
     pub(super) fn new(hang: Duration) -> Self {
-        Self { hang, runs: Mutex::default() }
+        Self { hang, runs: Mutex::default(), calls: Mutex::default() }
+    }
+
+    /// Notes that this thread begins a call of this kind.
+    pub(super) fn note(&self, kind: &'static str) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.insert(std::thread::current().id(), (kind, Instant::now()));
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(usize, u32, Instant)>> {
@@ -41,7 +50,7 @@ impl Watchdog {
                     std::thread::sleep(LIMIT / 2);
                     self.cancel_overlong(api);
                     if start.elapsed() > self.hang {
-                        eprintln!("a sequence hangs; processors inside a run: {:x?}", self.lock());
+                        self.tell();
                         std::process::abort();
                     }
                 }
@@ -49,6 +58,26 @@ impl Watchdog {
             let _end = End(&is_over);
             work()
         })
+    }
+
+    /// Says where everybody is, with the debugger's view if there is one on this machine.
+    fn tell(&self) {
+        eprintln!("a sequence hangs");
+        for (partition, vp, since) in &*self.lock() {
+            eprintln!(
+                "  processor {vp} of partition {partition:#x} is inside a run for {:?}",
+                since.elapsed()
+            );
+        }
+        for (thread, (kind, since)) in &*self.calls.lock().unwrap_or_else(PoisonError::into_inner) {
+            eprintln!("  {thread:?} began its last call ({kind}) {:?} ago", since.elapsed());
+        }
+        let mut gdb = std::process::Command::new("gdb");
+        gdb.args(["-batch", "-ex", "thread apply all backtrace 40", "-p", &std::process::id().to_string()]);
+        match gdb.output() {
+            Ok(output) => eprintln!("{}", String::from_utf8_lossy(&output.stdout)),
+            Err(error) => eprintln!("  no debugger to ask: {error}"),
+        }
     }
 
     /// Does `work`, a run of this processor.

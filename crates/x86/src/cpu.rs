@@ -599,16 +599,17 @@ impl Cpu {
 
     /// Runs until an exit.
     pub fn run(&mut self) -> CpuExit {
-        self.start_run();
+        self.distrust_code();
         let exit = self.run_until_exit();
         self.x87_sync();
         exit
     }
 
-    /// Between runs, and before an interrupt tells of it, the owner may have changed code through a pointer of its own:
-    /// every block is compared with memory when it first runs again.
+    /// The owner may have changed code through a pointer of its own: between runs, before an interrupt tells of it, while
+    /// the guest polls for it, and before a serializing instruction. From the next block on every block is compared with
+    /// memory when it first runs again.
     #[inline(never)]
-    fn start_run(&mut self) {
+    pub(crate) fn distrust_code(&mut self) {
         let run = self.block_key.wrapping_add(1 << RUN_BITS.trailing_zeros()) & RUN_BITS;
         if run == 0 {
             // Numbers start anew.
@@ -921,7 +922,7 @@ impl Cpu {
         }
         if lines.nmi && !self.s.events.nmi_masked {
             self.env.acknowledge_nmi();
-            self.start_run();
+            self.distrust_code();
             self.s.events.nmi_masked = true;
             let ev = Event { kind: EventKind::Nmi, vector: vector::NMI, error: None, param: 0, length: 0 };
             self.attention |= attention::EVENTS;
@@ -968,7 +969,7 @@ impl Cpu {
 
     fn take_interrupt(&mut self, vector: u8) -> Result<(), CpuExit> {
         self.env.acknowledge(vector);
-        self.start_run();
+        self.distrust_code();
         let ev = Event { kind: EventKind::Interrupt, vector, error: None, param: 0, length: 0 };
         self.attention |= attention::EVENTS;
         self.raise(ev).map_or(Ok(()), Err)

@@ -31,6 +31,7 @@ cases! { "host faults":
     instruction_bytes_stop_at_an_inaccessible_page from "exits.md 2.3",
     changed_host_pages_are_seen from "memory.md 1.2",
     code_changed_between_runs_is_executed from "memory.md 1.2",
+    code_changed_while_the_guest_polls_is_executed from "memory.md 1.2",
     reserved_memory_can_be_committed_from_the_exit from "memory.md 1.1, 1.2",
 }
 
@@ -574,6 +575,57 @@ fn code_changed_between_runs_is_executed(engine: &Engine) {
     assert_eq!(machine.get64(0, WHvX64RegisterRax), 2, "decremented");
     machine.memory.write(CODE, &[0xF4]);
     assert_eq!(machine.run_to(0, WHvRunVpExitReasonX64Halt).VpContext().Rip(), CODE + 1);
+}
+
+fn code_changed_while_the_guest_polls_is_executed(engine: &Engine) {
+    // Away from the code: a store to its page would be noticed.
+    const FLAG: u64 = long::STACK - 0x200;
+    const ROUTINE: u64 = CODE + 0x40;
+    for wait in [&[0xF3, 0x90][..], &[0x31, 0xC0, 0x0F, 0xA2], &[0x0F, 0x01, 0xE8]] {
+        // call routine; mov [rsi],dl; wait: ...; cmp byte [rdi],0; je wait; call routine; hlt
+        let mut code = vec![0xFF, 0xD3, 0x88, 0x16];
+        // CPUID changes the registers that the routine and its address are in.
+        let head = code.len();
+        code.extend(wait);
+        code.extend([0x80, 0x3F, 0x00, 0x74]);
+        code.push((head as i64 - (code.len() as i64 + 1)) as u8);
+        code.extend([0xFF, 0xD5, 0xF4]);
+        let machine = long::machine(engine, &code);
+        if wait[1] == 0x01 {
+            // SERIALIZE, where it is offered.
+            let mut leaf = WHV_CPUID_OUTPUT::default();
+            let (api, partition) = (engine.api, machine.partition);
+            let result = call!(api, WHvGetVirtualProcessorCpuidOutput(partition, 0, 7, 0, &raw mut leaf));
+            assert_eq!(result, S_OK);
+            if leaf.Edx >> 14 & 1 == 0 {
+                continue;
+            }
+        }
+        // mov dl,1; ret
+        machine.memory.write(ROUTINE, &[0xB2, 0x01, 0xC3]);
+        machine.memory.write(FLAG, &[0, 0]);
+        for (name, value) in [
+            (WHvX64RegisterRbx, ROUTINE),
+            (WHvX64RegisterRbp, ROUTINE),
+            (WHvX64RegisterRdi, FLAG),
+            (WHvX64RegisterRsi, FLAG + 1),
+        ] {
+            machine.set64(0, name, value);
+        }
+        std::thread::scope(|scope| {
+            let machine = &machine;
+            scope.spawn(move || {
+                while machine.memory.read(FLAG + 1, 1) != [1] {
+                    std::thread::yield_now();
+                }
+                machine.memory.write(ROUTINE, &[0xB2, 0x02]);
+                std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+                machine.memory.write(FLAG, &[1]);
+            });
+            machine.run_to(0, WHvRunVpExitReasonX64Halt);
+        });
+        assert_eq!(machine.get64(0, WHvX64RegisterRdx) & 0xFF, 2, "after {wait:x?}");
+    }
 }
 
 fn reserved_memory_can_be_committed_from_the_exit(engine: &Engine) {

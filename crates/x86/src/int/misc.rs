@@ -50,7 +50,16 @@ fn salc(c: &mut Cpu, _: &Op) -> Step {
     Ok(Flow::Next)
 }
 
+fn serialize(c: &mut Cpu, _: &Op) -> Step {
+    c.distrust_code();
+    c.end_block();
+    Ok(Flow::Next)
+}
+
 fn pause(c: &mut Cpu, _: &Op) -> Step {
+    // What is waited for may be a transfer to memory with code.
+    c.distrust_code();
+    c.end_block();
     c.pauses += 1;
     if c.pauses >= SPINS {
         c.pauses = 0;
@@ -111,7 +120,8 @@ pub(super) fn lower(i: &Instruction) -> Option<Lowered> {
     let run = match i.mnemonic() {
         Nop | Reservednop | Endbr32 | Endbr64 | Cldemote | Prefetch | Prefetchw | Prefetchwt1
         | Prefetchnta | Prefetcht0 | Prefetcht1 | Prefetcht2 | Prefetchit0 | Prefetchit1 | Lfence
-        | Sfence | Serialize => op_nop,
+        | Sfence => op_nop,
+        Serialize => serialize,
         // Shadow stacks are not offered: the register keeps its value.
         Rdsspd | Rdsspq => op_nop,
         Clc => clc,

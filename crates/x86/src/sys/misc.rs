@@ -51,6 +51,9 @@ fn op_cpuid(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.s.gpr[RCX] = u64::from(r[2]);
     cpu.s.gpr[RDX] = u64::from(r[3]);
     cpu.handled.cpuid += 1;
+    // Serializing.
+    cpu.distrust_code();
+    cpu.end_block();
     Ok(Flow::Next)
 }
 

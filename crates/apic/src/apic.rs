@@ -81,6 +81,10 @@ pub enum Received {
     Dropped,
 }
 
+/// NMIs that may wait at a time. A processor of silicon takes the first at its next instruction and latches the second;
+/// one of ours may be slower to come to its next instruction than the second NMI is to arrive.
+const NMIS: u8 = 2;
+
 /// The local APIC of one virtual processor. See the [crate documentation](crate) for how to drive it.
 #[derive(Clone, Debug)]
 pub struct LocalApic {
@@ -99,7 +103,8 @@ pub struct LocalApic {
     pub(crate) icr: u64,
     pub(crate) lvt: [u32; lvt::COUNT],
     pub(crate) remote_read: u32,
-    pub(crate) nmi_pending: bool,
+    /// NMIs that wait, up to [`NMIS`].
+    pub(crate) nmis: u8,
     pub(crate) timer: Timer,
 }
 
@@ -122,7 +127,7 @@ impl LocalApic {
             icr: 0,
             lvt: [0; lvt::COUNT],
             remote_read: 0,
-            nmi_pending: false,
+            nmis: 0,
             timer: Timer::default(),
         };
         apic.init();
@@ -156,7 +161,7 @@ impl LocalApic {
         self.icr = 0;
         self.lvt = [lvt::MASKED; lvt::COUNT];
         self.remote_read = 0;
-        self.nmi_pending = false;
+        self.nmis = 0;
         self.timer = Timer::default();
     }
 
@@ -327,17 +332,27 @@ impl LocalApic {
 
     /// Whether an NMI waits.
     pub fn is_nmi_pending(&self) -> bool {
-        self.nmi_pending
+        self.nmis != 0
     }
 
     /// Latches an NMI, or clears the latch.
     pub fn set_nmi_pending(&mut self, pending: bool) {
-        self.nmi_pending = pending;
+        self.nmis = pending.into();
     }
 
-    /// Takes the waiting NMI, if there is one.
+    /// Takes a waiting NMI, if there is one.
     pub fn take_nmi(&mut self) -> bool {
-        core::mem::take(&mut self.nmi_pending)
+        let is_pending = self.is_nmi_pending();
+        self.nmis = self.nmis.saturating_sub(1);
+        is_pending
+    }
+
+    /// The processor leaves its NMI handler: of the NMIs that came meanwhile one is kept.
+    ///
+    /// # Source
+    /// Intel SDM 3A "Handling Multiple NMIs".
+    pub fn nmi_handled(&mut self) {
+        self.nmis = self.nmis.min(1);
     }
 
     /// The requested vectors.
@@ -426,7 +441,7 @@ impl LocalApic {
     }
 
     fn latch_nmi(&mut self) -> Received {
-        self.nmi_pending = true;
+        self.nmis = (self.nmis + 1).min(NMIS);
         Received::Nmi
     }
 

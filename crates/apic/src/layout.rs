@@ -40,7 +40,7 @@ impl LocalApic {
         let mut page = [0; PAGE_SIZE];
         for number in 0..0x40 {
             let mut word = self.peek(number, now).unwrap_or(0);
-            if Register(number) == register::IRR0 && self.nmi_pending {
+            if Register(number) == register::IRR0 && self.is_nmi_pending() {
                 word |= NMI_IN_IRR0;
             }
             let at = usize::from(Register(number).offset());
@@ -92,7 +92,7 @@ impl LocalApic {
         words[5..13].copy_from_slice(&self.isr.words());
         words[13..21].copy_from_slice(&self.tmr.words());
         words[21..29].copy_from_slice(&self.irr.words());
-        words[21] |= if self.nmi_pending { NMI_IN_IRR0 } else { 0 };
+        words[21] |= if self.is_nmi_pending() { NMI_IN_IRR0 } else { 0 };
         words[29] = self.esr;
         words[30] = (self.icr >> 32) as u32;
         words[31] = self.icr as u32;
@@ -132,7 +132,7 @@ impl LocalApic {
     }
 
     fn set_vectors(&mut self, isr: [u32; 8], tmr: [u32; 8], irr: [u32; 8]) {
-        self.nmi_pending = irr[0] & NMI_IN_IRR0 != 0;
+        self.set_nmi_pending(irr[0] & NMI_IN_IRR0 != 0);
         self.isr = VectorSet::from_words(isr).without_reserved();
         self.tmr = VectorSet::from_words(tmr).without_reserved();
         self.irr = VectorSet::from_words(irr).without_reserved();

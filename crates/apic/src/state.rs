@@ -72,7 +72,7 @@ impl LocalApic {
             icr: self.icr,
             lvt: self.lvt,
             remote_read: self.remote_read,
-            nmi_pending: self.nmi_pending,
+            nmi_pending: self.is_nmi_pending(),
             timer_initial: self.timer.initial,
             timer_divide: self.timer.divide,
             timer_start: self.timer.start,
@@ -101,7 +101,7 @@ impl LocalApic {
         }
         self.force_masks();
         self.remote_read = state.remote_read;
-        self.nmi_pending = state.nmi_pending;
+        self.set_nmi_pending(state.nmi_pending);
         self.timer = Timer {
             initial: state.timer_initial,
             divide: state.timer_divide & 0xB,

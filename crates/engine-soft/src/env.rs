@@ -585,6 +585,12 @@ impl Env for VpEnv {
         }
     }
 
+    fn nmi_handled(&mut self) {
+        if let Some(mut apic) = self.vp.apic() {
+            apic.nmi_handled();
+        }
+    }
+
     fn tsc(&mut self, icount: u64) -> u64 {
         self.tsc_at(self.ns(icount))
     }

@@ -549,6 +549,21 @@ impl Cpu {
         self.trap_with(TrapKind::Event(Event { kind, vector, error: None, param: 0, length }))
     }
 
+    /// Raises the debug exception of INT1, with causes that are told with it.
+    ///
+    /// # Errors
+    /// Always.
+    pub(crate) fn software_debug<T>(&mut self, causes: u64, length: u8) -> R<T> {
+        let kind = EventKind::PrivSoftException;
+        self.trap_with(TrapKind::Event(Event {
+            kind,
+            vector: vector::DB,
+            error: None,
+            param: causes,
+            length,
+        }))
+    }
+
     /// Raises #UD.
     ///
     /// # Errors
@@ -756,7 +771,7 @@ impl Cpu {
         }
         let tf = self.s.sys_flags & rflags::TF != 0;
         let rf = self.s.sys_flags & rflags::RF != 0;
-        let shadow = self.s.events.shadow;
+        let (shadow, shadow_ss) = (self.s.events.shadow, self.s.events.shadow_ss);
         self.tf_sampled = false;
         self.blocks.collect();
         if rf {
@@ -781,6 +796,7 @@ impl Cpu {
         if self.run_block(b, max) == Ran::Trapped {
             if shadow {
                 self.s.events.shadow = true;
+                self.s.events.shadow_ss = shadow_ss;
             }
             if rf {
                 self.s.sys_flags |= rflags::RF;
@@ -799,7 +815,8 @@ impl Cpu {
             self.s.sys_flags |= rflags::RF;
             self.attention |= attention::RESUME;
         }
-        if tf && !self.tf_sampled {
+        // The trap behind MOV SS and POP SS is lost; the next instruction has its own.
+        if tf && !self.tf_sampled && !self.s.events.shadow_ss {
             self.pend_debug(1 << 14);
         }
         if shadow && !self.s.events.shadow {

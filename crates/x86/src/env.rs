@@ -194,6 +194,9 @@ pub trait Env: Send {
     /// The NMI is being delivered.
     fn acknowledge_nmi(&mut self);
 
+    /// NMIs are unmasked again by IRET.
+    fn nmi_handled(&mut self) {}
+
     /// Guest TSC at `icount` retired instructions.
     fn tsc(&mut self, icount: u64) -> u64;
 

@@ -297,7 +297,11 @@ impl Cpu {
                 self.s.events = before;
             }
         }
-        if tf && !self.tf_sampled && matches!(end, SingleEnd::Done | SingleEnd::Partial) {
+        if tf
+            && !self.tf_sampled
+            && !self.s.events.shadow_ss
+            && matches!(end, SingleEnd::Done | SingleEnd::Partial)
+        {
             self.s.events.debug |= 1 << 14;
         }
         end

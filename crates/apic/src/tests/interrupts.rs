@@ -139,11 +139,18 @@ fn messages_without_meaning_are_dropped() {
 }
 
 #[test]
-fn the_nmi_latch_holds_one() {
+fn one_nmi_is_taken_and_one_latched() {
     let mut apic = xapic(0);
-    let _ = apic.receive(message(DeliveryMode::Nmi, 0));
-    let _ = apic.receive(message(DeliveryMode::Nmi, 0));
+    for _ in 0..3 {
+        let _ = apic.receive(message(DeliveryMode::Nmi, 0));
+    }
     assert!(apic.is_nmi_pending());
+    assert!(apic.take_nmi());
+    // While the first is handled.
+    for _ in 0..3 {
+        let _ = apic.receive(message(DeliveryMode::Nmi, 0));
+    }
+    apic.nmi_handled();
     assert!(apic.take_nmi());
     assert!(!apic.take_nmi());
 }

@@ -44,6 +44,13 @@ impl Cpu {
         ((la << sh) as i64 >> sh) as u64 == la
     }
 
+    /// Whether a base or an address in a register is canonical: by the widest linear addresses that the processor has,
+    /// whether CR4.LA57 is on or not (Intel, "5-Level Paging and 5-Level EPT", canonicality checking).
+    pub(crate) fn canonical_base(&self, la: u64) -> bool {
+        let sh = if self.model.cr4_mask() & cr4::LA57 != 0 { 7 } else { 16 };
+        ((la << sh) as i64 >> sh) as u64 == la
+    }
+
     fn non_canonical<T>(&mut self, seg: u8) -> R<T> {
         if usize::from(seg) == SS { self.ss(0) } else { self.gp(0) }
     }

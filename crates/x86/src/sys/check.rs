@@ -48,7 +48,7 @@ impl Cpu {
     fn check_segments(&self) -> bool {
         let s = &self.s;
         let based = [s.seg[FS].base, s.seg[GS].base, s.seg[TR].base, s.seg[LDTR].base];
-        if !based.into_iter().chain([s.gdtr.base, s.idtr.base]).all(|b| self.sign_extended(b)) {
+        if !based.into_iter().chain([s.gdtr.base, s.idtr.base]).all(|b| self.canonical_base(b)) {
             return false;
         }
         if s.v86() {
@@ -83,12 +83,6 @@ impl Cpu {
         }
         let ldt = &s.seg[LDTR];
         !ldt.present() || !ldt.is_code_or_data() && ldt.kind() == 2 && granular(ldt)
-    }
-
-    /// Canonical by the width of linear addresses, in every mode.
-    fn sign_extended(&self, la: u64) -> bool {
-        let sh = if self.s.cr4 & cr4::LA57 != 0 { 7 } else { 16 };
-        ((la << sh) as i64 >> sh) as u64 == la
     }
 }
 

@@ -317,7 +317,7 @@ fn op_invpcid(cpu: &mut Cpu, op: &Op) -> Step {
     let pcide = cpu.s.cr4 & cr4::PCIDE != 0;
     match kind {
         0 => {
-            if !cpu.canonical(addr) || (!pcide && pcid != 0) {
+            if !cpu.canonical_base(addr) || (!pcide && pcid != 0) {
                 return cpu.gp(0);
             }
             cpu.flush_page(addr);

@@ -132,12 +132,8 @@ fn op_mov_to_dr(cpu: &mut Cpu, op: &Op) -> Step {
     let n = cpu.dr_checks(op.aux)?;
     let v = if cpu.s.is64() { cpu.reg::<u64>(op.src) } else { u64::from(cpu.reg::<u32>(op.src)) };
     match n {
-        0..=3 => {
-            if !cpu.canonical(v) {
-                return cpu.gp(0);
-            }
-            cpu.s.dr[usize::from(n)] = v;
-        }
+        // Any value: what is no address matches none (Intel SDM 3B "Debug Registers and Intel 64 Processors").
+        0..=3 => cpu.s.dr[usize::from(n)] = v,
         6 => {
             if v >> 32 != 0 {
                 return cpu.gp(0);

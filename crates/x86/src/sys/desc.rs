@@ -104,7 +104,7 @@ impl Cpu {
         if long {
             let high = self.read_sys::<u64>(d.la.wrapping_add(8))?;
             s.base |= high << 32;
-            if high >> 40 & 0x1f != 0 || !self.canonical(s.base) {
+            if high >> 40 & 0x1f != 0 || !self.canonical_base(s.base) {
                 return self.gp(code);
             }
         }
@@ -156,7 +156,7 @@ fn op_load_table<const IDT: bool>(cpu: &mut Cpu, op: &Op) -> Step {
         4 => u64::from(cpu.read::<u32>(at, seg)?),
         _ => cpu.read::<u64>(at, seg)?,
     };
-    if !cpu.canonical(base) {
+    if cpu.s.long_mode() && !cpu.canonical_base(base) {
         return cpu.gp(0);
     }
     let t = Table { base, limit };

@@ -66,6 +66,9 @@ impl Cpu {
         } else {
             self.deliver_protected(ev, rip, flags)?;
         }
+        if ev.kind == EventKind::PrivSoftException && ev.param != 0 {
+            self.apply_dr6(ev.param);
+        }
         if ev.kind == EventKind::Exception && ev.vector == vector::DB {
             self.apply_dr6(ev.param);
             self.s.dr7 &= !(1 << 13);

@@ -128,6 +128,7 @@ fn op_iret(cpu: &mut Cpu, op: &Op) -> Step {
     if cpu.s.events.nmi_masked {
         // NMIs are unmasked even if the rest faults.
         cpu.s.events.nmi_masked = false;
+        cpu.env.nmi_handled();
         cpu.recheck_events();
     }
     let size = u64::from(op.aux);
@@ -178,7 +179,9 @@ fn op_into(cpu: &mut Cpu, op: &Op) -> Step {
 
 /// INT1.
 fn op_int1(cpu: &mut Cpu, op: &Op) -> Step {
-    cpu.software_event(EventKind::PrivSoftException, vector::DB, op.len)
+    // Data breakpoints that MOV SS holds back are told with it.
+    let held = std::mem::take(&mut cpu.s.events.debug);
+    cpu.software_debug(held, op.len)
 }
 
 impl Cpu {

@@ -111,7 +111,7 @@ impl Cpu {
     /// Writes an MSR of the processor's own; `None` when it has no such register.
     pub fn own_wrmsr(&mut self, index: u32, v: u64, icount: u64) -> Option<Result<(), MsrFault>> {
         let amd = self.model.vendor != Vendor::Intel;
-        let canonical = self.canonical(v);
+        let canonical = self.canonical_base(v);
         let physical = v >> self.model.phys_bits == 0;
         let want = |ok: bool| if ok { Ok(()) } else { Err(MsrFault) };
         let m = &mut self.s.msr;

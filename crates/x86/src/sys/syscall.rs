@@ -197,7 +197,7 @@ fn op_write_base<const WIDE: bool>(cpu: &mut Cpu, op: &Op) -> Step {
     }
     let v = cpu.reg::<u64>(op.dst);
     let v = if WIDE { v } else { v & 0xffff_ffff };
-    if !cpu.canonical(v) {
+    if !cpu.canonical_base(v) {
         return cpu.gp(0);
     }
     cpu.s.seg[usize::from(op.aux)].base = v;

@@ -1,5 +1,7 @@
 //! Segmentation, event delivery, far transfers and tasks on bare descriptor tables.
 
+mod debug;
+
 use crate::cpu::vector::BP;
 use crate::cpu::vector::DB;
 use crate::cpu::vector::GP;

@@ -80,6 +80,9 @@ impl BlockRef {
 
 /// Bits of a jump cache key that tell runs apart: the owner of the memory may have changed code in between.
 pub(crate) const RUN_BITS: u64 = 0x7fff_0000;
+/// Set in the key of an entry that the run loop does not take by itself, because its block depends on base and limit of
+/// the code segment, which the key does not tell. No mode key has this bit.
+const CHECKED: u64 = 1 << 15;
 
 /// Slots of the jump cache.
 const JUMP_SLOTS: usize = 65536;
@@ -171,15 +174,19 @@ impl BlockCache {
         if j.la == la && j.key == key && host::version(j.code) == j.seen { Some(*j) } else { None }
     }
 
-    /// A block found by an earlier run, whose bytes must be compared before it is used again.
+    /// A block that was found here before, and whether this run has compared its bytes; an earlier run's must be before
+    /// they are used. Base and limit of the code segment are the caller's to check.
     #[inline]
-    pub(crate) fn earlier_jump(&self, la: u64, key: u64) -> Option<BlockRef> {
+    pub(crate) fn known(&self, la: u64, key: u64) -> Option<(BlockRef, bool)> {
         let j = &self.jumps[jump_slot(la)];
-        let is_same = j.la == la && (j.key ^ key) & !RUN_BITS == 0 && host::version(j.code) == j.seen;
-        if is_same { j.block } else { None }
+        let difference = (j.key ^ key) & !CHECKED;
+        let is_same = j.la == la && difference & !RUN_BITS == 0 && host::version(j.code) == j.seen;
+        if is_same { Some((j.block?, difference == 0)) } else { None }
     }
 
-    pub(crate) fn enter_jump(&mut self, la: u64, key: u64, block: BlockRef) {
+    /// Remembers a block. If the mode `is_flat`, the key tells all that the block depends on.
+    pub(crate) fn enter_jump(&mut self, la: u64, key: u64, is_flat: bool, block: BlockRef) {
+        let key = if is_flat { key } else { key | CHECKED };
         self.jumps[jump_slot(la)] = Entry { la, key, ..Entry::of(block) };
     }
 

@@ -338,7 +338,7 @@ impl Cpu {
                     s.seg[i].flat_data()
                 };
                 if flat {
-                    key |= 1 << (4 + i);
+                    key |= flat_bit(i);
                 }
             }
         }
@@ -1131,6 +1131,11 @@ fn dr7_has_code(dr7: u64) -> bool {
     (0..4).any(|i| dr7 >> (i * 2) & 3 != 0 && dr7 >> (16 + i * 4) & 3 == 0)
 }
 
+/// The bit of a mode key that says that a segment is flat.
+const fn flat_bit(segment: usize) -> u32 {
+    1 << (4 + segment)
+}
+
 /// How code is decoded and addressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -1188,6 +1193,11 @@ impl Mode {
             6 => Mode::Long,
             _ => Mode::Real32,
         }
+    }
+
+    /// Whether a mode key tells that code has base 0 and no limit.
+    pub(crate) fn is_flat(key: u32) -> bool {
+        key & 7 == Mode::Long as u32 || key & flat_bit(CS) != 0
     }
 
     /// Decoder bitness.

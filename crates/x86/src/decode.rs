@@ -377,16 +377,32 @@ impl Cpu {
         }
     }
 
-    /// The block at RIP that an earlier run has used, if memory still holds its bytes.
+    /// The block at RIP that has been used before, if memory still holds its bytes.
     fn known_block(&mut self) -> Option<BlockRef> {
-        let la = self.cs_base.wrapping_add(self.s.rip);
-        let known = self.blocks.earlier_jump(la, self.block_key)?;
+        let rip = self.s.rip;
+        let la = self.cs_base.wrapping_add(rip);
+        let (known, is_compared) = self.blocks.known(la, self.block_key)?;
         let b = known.get();
+        if b.rip != rip || rip + u64::from(b.len) - 1 > self.cs_limit {
+            return None;
+        }
+        if is_compared {
+            return Some(known);
+        }
         if !host::holds(b.page.host + (la & 0xfff), &b.source) {
             return None;
         }
-        self.blocks.enter_jump(la, self.block_key, known);
+        self.remember_block(known);
         Some(known)
+    }
+
+    /// Remembers where the block at RIP is.
+    fn remember_block(&mut self, b: BlockRef) {
+        if b.get().second.is_none() {
+            let la = self.cs_base.wrapping_add(self.s.rip);
+            let is_flat = Mode::is_flat(self.s.mode_key);
+            self.blocks.enter_jump(la, self.block_key, is_flat, b);
+        }
     }
 
     /// Finds or builds the block at RIP.
@@ -395,9 +411,16 @@ impl Cpu {
         if rip > self.cs_limit {
             return self.gp(0);
         }
-        if let Some(known) = self.known_block() {
-            return Ok(known);
+        match self.known_block() {
+            Some(known) => Ok(known),
+            None => self.look_up_block(),
         }
+    }
+
+    /// Finds the block at RIP by identity, or builds it.
+    #[inline(never)]
+    fn look_up_block(&mut self) -> R<BlockRef> {
+        let rip = self.s.rip;
         let la = if self.s.long_mode() {
             self.cs_base.wrapping_add(rip)
         } else {
@@ -418,9 +441,7 @@ impl Cpu {
             let blk = b.get();
             if rip + u64::from(blk.len) - 1 <= self.cs_limit && self.still_valid(blk, page, la, now)? {
                 blk.seen.set(now);
-                if blk.second.is_none() && self.cs_limit >= 0xffff_ffff {
-                    self.blocks.enter_jump(self.cs_base.wrapping_add(rip), self.block_key, b);
-                }
+                self.remember_block(b);
                 return Ok(b);
             }
         }
@@ -428,11 +449,8 @@ impl Cpu {
         if self.cs_limit < 0xffff_ffff && rip + u64::from(block.len) > self.cs_limit {
             return Ok(self.blocks.transient(block));
         }
-        let plain = block.second.is_none() && self.cs_limit >= 0xffff_ffff;
         let b = self.blocks.insert(key, block);
-        if plain {
-            self.blocks.enter_jump(self.cs_base.wrapping_add(rip), self.block_key, b);
-        }
+        self.remember_block(b);
         Ok(b)
     }
 

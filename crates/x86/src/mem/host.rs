@@ -480,15 +480,28 @@ pub(crate) fn accepts(p: u64) -> bool {
 #[inline]
 pub(crate) fn holds(p: u64, bytes: &[u8]) -> bool {
     let mut at = p;
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        if load::<u64>(at).map(u64::to_le_bytes).is_none_or(|found| found != word) {
+    let (words, rest) = bytes.as_chunks();
+    for word in words {
+        if load::<u64>(at) != Some(u64::from_le_bytes(*word)) {
             return false;
         }
         at += 8;
     }
-    let rest = words.remainder();
-    rest.iter().enumerate().all(|(i, byte)| load::<u8>(at + i as u64) == Some(*byte))
+    let (half, rest) = rest.as_chunks();
+    for word in half {
+        if load::<u32>(at) != Some(u32::from_le_bytes(*word)) {
+            return false;
+        }
+        at += 4;
+    }
+    let (quarter, rest) = rest.as_chunks();
+    for word in quarter {
+        if load::<u16>(at) != Some(u16::from_le_bytes(*word)) {
+            return false;
+        }
+        at += 2;
+    }
+    rest.iter().all(|byte| load::<u8>(at) == Some(*byte))
 }
 
 /// Atomic compare-exchange; returns the old value.
@@ -530,6 +543,9 @@ pub(crate) fn fill(dst: u64, byte: u8, len: usize) -> usize {
 /// Copies guest memory into a buffer; false when the host page is inaccessible.
 #[inline]
 pub(crate) fn load_bytes(p: u64, buf: &mut [u8]) -> bool {
+    if buf.len() == 16 {
+        return copy_vector::<16>(buf.as_mut_ptr() as u64, p);
+    }
     // SAFETY: the source is guest memory, the destination our own buffer of that length.
     unsafe { imp::copy(buf.as_mut_ptr() as usize, p as usize, buf.len()) == 0 }
 }

@@ -1043,3 +1043,26 @@ fn an_interrupt_between_iterations_pushes_rf_and_one_after_the_last_does_not() {
     m.steps(1);
     assert_eq!((m.cpu.s.rip, flags(&m)), (HANDLER, false));
 }
+
+#[test]
+fn code_at_one_linear_address_has_the_offset_of_its_segment() {
+    // nop; call 0
+    let code = [0x90, 0xe8, 0, 0, 0, 0];
+    for limit in [u32::MAX, 0xffff] {
+        let mut m = protected(&code);
+        for base in [0x100, 0x200, 0] {
+            m.cpu.s.seg[CS].base = base;
+            m.cpu.s.seg[CS].limit = limit;
+            m.cpu.refresh();
+            m.cpu.set_rip(CODE - base);
+            m.steps(2);
+            assert_eq!(m.cpu.s.rip, CODE - base + 6, "base {base:#x}, limit {limit:#x}");
+            assert_eq!(m.ram.get::<4>(m.cpu.s.gpr[RSP]), CODE - base + 6);
+        }
+        m.cpu.s.seg[CS].limit = CODE as u32 + 4;
+        m.cpu.refresh();
+        m.cpu.set_rip(CODE);
+        m.steps(1);
+        assert_eq!(m.fault(), Some((GP, Some(0))), "limit inside the second instruction");
+    }
+}

@@ -1,20 +1,24 @@
-//! Counts the processors inside run, and keeps new ones out while the partition is being reset.
+//! Keeps runs out while the partition is being reset or changed.
 
 use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Set in the gate's word while it is closed; the other bits count who is inside.
-const CLOSED: u32 = 1 << 31;
+/// How long somebody who waits sleeps before he looks again by himself.
+const RECHECK: Duration = Duration::from_millis(5);
 
-/// The gate every run passes. Passing an open gate takes one atomic operation each way.
+/// The gate every run passes.
+///
+/// Each processor has a word that says whether somebody runs it. A runner sets its word and then looks at the gate; who
+/// closes the gate looks at the words afterwards. All of this has one order, so that one of the two sees the other. An
+/// open gate costs a runner one atomic operation.
 #[derive(Debug, Default)]
 pub(crate) struct RunGate {
-    word: AtomicU32,
+    is_closed: AtomicBool,
     /// Held to close the gate, to open it, and to wait for either.
     meeting: Mutex<()>,
     changed: Condvar,
@@ -26,31 +30,26 @@ impl RunGate {
     }
 
     fn is_closed(&self) -> bool {
-        self.word.load(Ordering::SeqCst) & CLOSED != 0
+        self.is_closed.load(Ordering::SeqCst)
     }
 
-    fn runners(&self) -> u32 {
-        self.word.load(Ordering::SeqCst) & !CLOSED
+    /// Goes in, if the gate is open.
+    pub(crate) fn pass<'a>(&self, is_running: &'a AtomicBool) -> Option<Inside<'a>> {
+        is_running.store(true, Ordering::SeqCst);
+        let inside = Inside(is_running);
+        if self.is_closed() { None } else { Some(inside) }
     }
 
-    /// Enters; waits while the gate is closed.
-    pub(crate) fn enter(&self) -> Inside<'_> {
-        while self.word.fetch_add(1, Ordering::SeqCst) & CLOSED != 0 {
-            self.leave();
-            drop(self.wait_open());
-        }
-        Inside(self)
-    }
-
-    fn leave(&self) {
-        if self.word.fetch_sub(1, Ordering::SeqCst) & CLOSED != 0 {
+    /// Tells who waits that somebody has left. The caller holds no processor.
+    pub(crate) fn left(&self) {
+        if self.is_closed() {
             drop(self.lock());
             self.changed.notify_all();
         }
     }
 
     /// Waits until the gate is open; nobody closes it while the guard lives.
-    fn wait_open(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn wait_open(&self) -> MutexGuard<'_, ()> {
         let mut guard = self.lock();
         while self.is_closed() {
             guard = self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
@@ -59,42 +58,38 @@ impl RunGate {
     }
 
     /// Closes the gate and gets everybody out: `nudge` is called again and again until nobody is inside.
-    pub(crate) fn close(&self, mut nudge: impl FnMut()) -> Closed<'_> {
-        drop(self.shut());
-        while self.runners() > 0 {
+    pub(crate) fn close(&self, is_anybody_inside: impl Fn() -> bool, nudge: impl Fn()) -> Closed<'_> {
+        let guard = self.wait_open();
+        self.is_closed.store(true, Ordering::SeqCst);
+        drop(guard);
+        while is_anybody_inside() {
             nudge();
             let guard = self.lock();
-            if self.runners() > 0 {
-                let wait = self.changed.wait_timeout(guard, Duration::from_millis(5));
+            if is_anybody_inside() {
+                let wait = self.changed.wait_timeout(guard, RECHECK);
                 drop(wait.unwrap_or_else(PoisonError::into_inner));
             }
         }
         Closed(self)
     }
 
-    /// Closes an open gate, whoever is inside.
-    fn shut(&self) -> MutexGuard<'_, ()> {
-        let guard = self.wait_open();
-        self.word.fetch_or(CLOSED, Ordering::SeqCst);
-        guard
-    }
-
     /// Closes the gate if nobody is inside.
-    pub(crate) fn try_close(&self) -> Option<Closed<'_>> {
+    pub(crate) fn try_close(&self, is_anybody_inside: impl Fn() -> bool) -> Option<Closed<'_>> {
         let guard = self.wait_open();
-        let closed = self.word.compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::SeqCst);
+        self.is_closed.store(true, Ordering::SeqCst);
         drop(guard);
-        closed.is_ok().then_some(Closed(self))
+        let closed = Closed(self);
+        if is_anybody_inside() { None } else { Some(closed) }
     }
 }
 
-/// Proof of being inside; leaves when dropped.
+/// Proof of being inside; out when dropped.
 #[derive(Debug)]
-pub(crate) struct Inside<'a>(&'a RunGate);
+pub(crate) struct Inside<'a>(&'a AtomicBool);
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -105,7 +100,7 @@ pub(crate) struct Closed<'a>(&'a RunGate);
 impl Drop for Closed<'_> {
     fn drop(&mut self) {
         let guard = self.0.lock();
-        self.0.word.fetch_and(!CLOSED, Ordering::SeqCst);
+        self.0.is_closed.store(false, Ordering::SeqCst);
         drop(guard);
         self.0.changed.notify_all();
     }
@@ -113,39 +108,55 @@ impl Drop for Closed<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
 
     #[test]
     fn a_gate_closes_only_when_nobody_is_inside() {
         let gate = RunGate::default();
-        let inside = gate.enter();
-        assert!(gate.try_close().is_none());
+        let word = AtomicBool::new(false);
+        let is_inside = || word.load(Ordering::SeqCst);
+        let inside = gate.pass(&word).expect("open");
+        assert!(gate.try_close(is_inside).is_none());
         drop(inside);
-        let closed = gate.try_close().expect("empty");
+        let closed = gate.try_close(is_inside).expect("empty");
+        assert!(gate.pass(&word).is_none());
         drop(closed);
-        assert!(gate.try_close().is_some());
+        assert!(gate.pass(&word).is_some());
+        assert!(gate.try_close(is_inside).is_some());
     }
 
     #[test]
     fn nobody_is_inside_a_closed_gate() {
         let gate = RunGate::default();
+        let words = [const { AtomicBool::new(false) }; 3];
+        let is_anybody_inside = || words.iter().any(|word| word.load(Ordering::SeqCst));
         let is_over = AtomicBool::new(false);
         let inside = AtomicU32::new(0);
         std::thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
+            for word in &words {
+                let (gate, is_over, inside) = (&gate, &is_over, &inside);
+                scope.spawn(move || {
                     while !is_over.load(Ordering::SeqCst) {
-                        let _pass = gate.enter();
+                        let Some(pass) = gate.pass(word) else {
+                            drop(gate.wait_open());
+                            continue;
+                        };
                         inside.fetch_add(1, Ordering::SeqCst);
                         std::hint::spin_loop();
                         inside.fetch_sub(1, Ordering::SeqCst);
+                        drop(pass);
+                        gate.left();
                     }
                 });
             }
             for round in 0..2000 {
-                let closed = if round % 2 == 0 { Some(gate.close(|| ())) } else { gate.try_close() };
+                let closed = if round % 2 == 0 {
+                    Some(gate.close(is_anybody_inside, || ()))
+                } else {
+                    gate.try_close(is_anybody_inside)
+                };
                 if closed.is_some() {
                     assert_eq!(inside.load(Ordering::SeqCst), 0);
                 }

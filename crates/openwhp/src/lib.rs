@@ -62,6 +62,7 @@
 
 mod backing;
 mod builder;
+mod cell;
 pub mod emulate;
 pub mod emulation;
 mod engines;

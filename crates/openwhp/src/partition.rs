@@ -43,9 +43,10 @@ use crate::SetupError;
 use crate::TimeError;
 use crate::VpError;
 use crate::backing::Backing;
+use crate::cell::Cell;
+use crate::gate::Closed;
 use crate::gate::RunGate;
 use crate::notification::Notifications;
-use crate::processor::Cell;
 use crate::store::Store;
 use crate::trigger::Triggers;
 use crate::vpci::Devices;
@@ -141,6 +142,11 @@ impl Partition {
         self.live().is_some()
     }
 
+    /// Keeps processors from running, unless one does.
+    fn try_close(&self) -> Option<Closed<'_>> {
+        self.0.gate.try_close(|| self.0.live.get().is_some_and(Live::is_anybody_running))
+    }
+
     // Properties.
 
     /// Sets a property.
@@ -152,7 +158,7 @@ impl Partition {
         let code = property.code();
         // Exit controls and time must not change under a running processor.
         let closed = if code.is_live() && self.is_set_up() {
-            Some(self.0.gate.try_close().ok_or(PropertyError::Running(code))?)
+            Some(self.try_close().ok_or(PropertyError::Running(code))?)
         } else {
             None
         };
@@ -244,7 +250,7 @@ impl Partition {
     pub fn delete(&self) {
         lock(&self.0.state).phase = Phase::Deleted;
         let Some(live) = self.0.live.get() else { return };
-        let _closed = self.0.gate.close(|| live.cancel_all());
+        let _closed = self.0.gate.close(|| live.is_anybody_running(), || live.cancel_all());
         let triggers = lock(&live.triggers).end();
         drop(triggers);
         live.devices.delete_all();
@@ -584,7 +590,7 @@ impl Partition {
     #[doc(alias = "WHvSuspendPartitionTime")]
     pub fn suspend_time(&self) -> Result<(), TimeError> {
         let live = self.live().ok_or(TimeError::NotSetUp)?;
-        let _closed = self.0.gate.try_close().ok_or(TimeError::Running)?;
+        let _closed = self.try_close().ok_or(TimeError::Running)?;
         live.engine.time().freeze();
         Ok(())
     }
@@ -621,7 +627,7 @@ impl Partition {
     #[doc(alias = "WHvResetPartition")]
     pub fn reset(&self) -> Result<(), TimeError> {
         let live = self.live().ok_or(TimeError::NotSetUp)?;
-        let _closed = self.0.gate.close(|| live.cancel_all());
+        let _closed = self.0.gate.close(|| live.is_anybody_running(), || live.cancel_all());
         live.engine.time().reset();
         live.engine.reset();
         let vps = live.vps.read().unwrap_or_else(PoisonError::into_inner);
@@ -638,6 +644,11 @@ impl Live {
         for cell in vps.iter().flatten() {
             cell.remote().cancel();
         }
+    }
+
+    fn is_anybody_running(&self) -> bool {
+        let vps = self.vps.read().unwrap_or_else(PoisonError::into_inner);
+        vps.iter().flatten().any(|cell| cell.is_running())
     }
 
     fn take_cells(&self) -> Vec<Arc<Cell>> {

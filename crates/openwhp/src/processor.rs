@@ -2,14 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 
 use openwhp_engine::CpuidOutput;
 use openwhp_engine::EmulateError;
-use openwhp_engine::EngineRunError;
-use openwhp_engine::EngineVp;
 use openwhp_engine::Exit;
 use openwhp_engine::GuestNs;
 use openwhp_engine::Gva;
@@ -28,6 +23,9 @@ use openwhp_engine::VpRemote;
 use crate::Partition;
 use crate::RunError;
 use crate::VpError;
+use crate::cell::Away;
+use crate::cell::Cell;
+use crate::gate::RunGate;
 
 /// A virtual processor. The value is a handle; clones mean the same processor.
 ///
@@ -40,66 +38,6 @@ pub struct Processor {
     cell: Arc<Cell>,
 }
 
-/// The place a processor lives in.
-pub(crate) struct Cell {
-    index: VpIndex,
-    slot: Mutex<Slot>,
-    remote: Arc<dyn VpRemote>,
-}
-
-enum Slot {
-    Idle(Box<dyn EngineVp>),
-    Running,
-    Deleted,
-}
-
-/// Why a processor's state cannot be reached.
-pub(crate) enum Away {
-    Running,
-    Deleted,
-}
-
-impl Cell {
-    pub(crate) fn new(index: VpIndex, vp: Box<dyn EngineVp>) -> Self {
-        let remote = vp.remote();
-        Self { index, slot: Mutex::new(Slot::Idle(vp)), remote }
-    }
-
-    pub(crate) fn remote(&self) -> &Arc<dyn VpRemote> {
-        &self.remote
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut dyn EngineVp) -> T) -> Result<T, Away> {
-        match &mut *self.lock() {
-            Slot::Idle(vp) => Ok(work(vp.as_mut())),
-            Slot::Running => Err(Away::Running),
-            Slot::Deleted => Err(Away::Deleted),
-        }
-    }
-
-    pub(crate) fn reset(&self) {
-        let _ = self.with(|vp| vp.reset());
-    }
-
-    pub(crate) fn delete(&self) -> Result<(), VpError> {
-        let mut slot = self.lock();
-        if matches!(*slot, Slot::Running) {
-            return Err(VpError::Running);
-        }
-        *slot = Slot::Deleted;
-        Ok(())
-    }
-
-    /// Deletes a processor that cannot be running.
-    pub(crate) fn mark_deleted(&self) {
-        *self.lock() = Slot::Deleted;
-    }
-}
-
 impl Processor {
     pub(crate) fn new(partition: Partition, cell: Arc<Cell>) -> Self {
         Self { partition, cell }
@@ -107,7 +45,7 @@ impl Processor {
 
     /// Its index.
     pub fn index(&self) -> VpIndex {
-        self.cell.index
+        self.cell.index()
     }
 
     /// Its partition.
@@ -123,33 +61,39 @@ impl Processor {
     /// [`RunError`]; the guest did not run then.
     #[doc(alias = "WHvRunVirtualProcessor")]
     pub fn run(&self) -> Result<Exit, RunError> {
-        let _inside = self.partition.0.gate.enter();
-        let taken = std::mem::replace(&mut *self.cell.lock(), Slot::Running);
-        let mut guard = match taken {
-            Slot::Idle(vp) => PutBack { cell: &self.cell, vp: Some(vp) },
-            Slot::Running => return Err(RunError::Running),
-            Slot::Deleted => {
-                *self.cell.lock() = Slot::Deleted;
-                return Err(RunError::Deleted);
-            }
-        };
         let mut exit = Exit::default();
-        match guard.vp.as_mut().map(|vp| vp.run(&mut exit)) {
-            Some(Err(EngineRunError::UndeliverableInterruption)) => Err(RunError::UndeliverableInterruption),
-            Some(Err(_)) => Err(RunError::UndeliverableInterruption),
-            Some(Ok(())) | None => Ok(exit),
+        self.run_into(&mut exit)?;
+        Ok(exit)
+    }
+
+    /// As [`Processor::run`], for loops that keep one place for their exits: nothing is copied.
+    ///
+    /// # Errors
+    /// [`RunError`]; the guest did not run then, and `exit` says nothing.
+    pub fn run_into(&self, exit: &mut Exit) -> Result<(), RunError> {
+        let gate = &self.partition.0.gate;
+        let _left = Left(gate);
+        loop {
+            let mut place = self.cell.take()?;
+            let Some(vp) = &mut *place else { return Err(RunError::Deleted) };
+            let Some(_inside) = self.cell.pass(gate) else {
+                drop(place);
+                drop(gate.wait_open());
+                continue;
+            };
+            return vp.run(exit).map_err(|_| RunError::UndeliverableInterruption);
         }
     }
 
     /// A handle that cancels runs of this processor, for other threads.
     pub fn canceller(&self) -> VpCanceller {
-        VpCanceller(self.cell.remote.clone())
+        VpCanceller(self.cell.remote().clone())
     }
 
     /// Makes the current run, or if there is none the next one, return with [`crate::ExitReason::Canceled`].
     #[doc(alias = "WHvCancelRunVirtualProcessor")]
     pub fn cancel(&self) {
-        self.cell.remote.cancel();
+        self.cell.remote().cancel();
     }
 
     /// Reads registers into a new vector.
@@ -331,13 +275,13 @@ impl Processor {
     /// What CPUID gives on this processor now, exits aside. May be called while it runs.
     #[doc(alias = "WHvGetVirtualProcessorCpuidOutput")]
     pub fn cpuid(&self, function: u32, index: u32) -> CpuidOutput {
-        self.cell.remote.cpuid(function, index)
+        self.cell.remote().cpuid(function, index)
     }
 
     /// Totals since creation. May be called while it runs.
     #[doc(alias = "WHvGetVirtualProcessorCounters")]
     pub fn counters(&self) -> VpCounters {
-        self.cell.remote.counters()
+        self.cell.remote().counters()
     }
 
     /// Sets or removes the alarm: run returns [`crate::ExitReason::Alarm`] when guest time reaches `at`, once.
@@ -360,17 +304,12 @@ impl Processor {
     }
 }
 
-/// Returns a processor to its cell, also when the engine panics.
-struct PutBack<'a> {
-    cell: &'a Cell,
-    vp: Option<Box<dyn EngineVp>>,
-}
+/// Says at the gate that a run is over, also when the engine panics.
+struct Left<'a>(&'a RunGate);
 
-impl Drop for PutBack<'_> {
+impl Drop for Left<'_> {
     fn drop(&mut self) {
-        if let Some(vp) = self.vp.take() {
-            *self.cell.lock() = Slot::Idle(vp);
-        }
+        self.0.left();
     }
 }
 
@@ -383,6 +322,15 @@ impl VpCanceller {
     /// Any number of cancels before that make one such exit.
     pub fn cancel(&self) {
         self.0.cancel();
+    }
+}
+
+impl From<Away> for RunError {
+    fn from(away: Away) -> Self {
+        match away {
+            Away::Running => Self::Running,
+            Away::Deleted => Self::Deleted,
+        }
     }
 }
 
@@ -424,7 +372,7 @@ impl From<Away> for EmulateError {
 
 impl fmt::Debug for Processor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Processor").field("index", &self.cell.index).finish_non_exhaustive()
+        f.debug_struct("Processor").field("index", &self.cell.index()).finish_non_exhaustive()
     }
 }
 

@@ -65,6 +65,17 @@ pub(crate) mod msr {
     pub(super) const X2APIC_LAST: u32 = 0x8FF;
 }
 
+/// What the run loop has to know of the surroundings before it executes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// The client's alarm went off, and is no longer set.
+    pub(crate) is_alarm_due: bool,
+    /// The guest read its idle register.
+    pub(crate) wants_idle: bool,
+    /// An external interrupt waits for something else to wake the processor.
+    pub(crate) holds_ext_int: bool,
+}
+
 /// An overlay and the guest page it goes to, if any.
 pub(crate) type OverlayChange = (Arc<OverlayPage>, Option<u64>);
 
@@ -77,7 +88,6 @@ pub(crate) struct VpEnv {
     map: Arc<GpaMap>,
     old_map: Option<Arc<GpaMap>>,
     pub(crate) exits: Arc<ExitControls>,
-    pub(crate) exits_version: u64,
     msr_actions: Arc<HashMap<u32, MsrActionEntry>>,
     /// TSC = guest time at the TSC rate + this.
     pub(crate) tsc_offset: u64,
@@ -131,7 +141,6 @@ impl VpEnv {
         let mut env = Self {
             map: shared.map(),
             old_map: None,
-            exits_version: shared.exits_version(),
             exits: shared.exits(),
             msr_actions,
             tsc_offset: 0,
@@ -280,6 +289,18 @@ impl VpEnv {
         self.advance_timers(icount);
         self.armed = None;
         self.rearm();
+    }
+
+    /// Lets timers and the alarm catch up with guest time, and says what else there is to do.
+    pub(crate) fn look_around(&mut self, icount: u64) -> Look {
+        self.service_time(icount);
+        self.wants_look = false;
+        let is_alarm_due = self.is_alarm_due(icount);
+        if is_alarm_due {
+            self.alarm = None;
+            self.rearm();
+        }
+        Look { is_alarm_due, wants_idle: self.wants_idle, holds_ext_int: self.holds_ext_int }
     }
 
     /// Guest time of the next deadline of the local APIC timer.

@@ -78,99 +78,105 @@ impl SoftVp {
         }
     }
 
-    /// Turns an exit of the CPU into one of the interface.
-    pub(crate) fn describe(&mut self, exit: CpuExit) -> ExitReason {
+    /// Turns an exit of the CPU into one of the interface, in the place that is meant for it.
+    #[inline(never)]
+    pub(crate) fn describe(&mut self, exit: CpuExit, reason: &mut ExitReason) {
         self.exit_length = 0;
-        let gpr = &self.cpu.s.gpr;
-        let (rax, rcx, rdx, rbx) = (gpr[RAX], gpr[RCX], gpr[RDX], gpr[RBX]);
-        let (rsi, rdi) = (gpr[RSI], gpr[RDI]);
         match exit {
             CpuExit::Memory { gpa, gva, access, unmapped } => {
-                let access = match access {
-                    MemAccess::Read => AccessType::Read,
-                    MemAccess::Write => AccessType::Write,
-                    MemAccess::Execute => AccessType::Execute,
+                let (access, instruction) = match access {
+                    MemAccess::Read => (AccessType::Read, self.instruction_bytes()),
+                    MemAccess::Write => (AccessType::Write, self.instruction_bytes()),
+                    MemAccess::Execute => (AccessType::Execute, InstructionBytes::default()),
                 };
-                let instruction = if access == AccessType::Execute {
-                    InstructionBytes::default()
-                } else {
-                    self.instruction_bytes()
-                };
-                ExitReason::MemoryAccess(MemoryAccess {
+                *reason = ExitReason::MemoryAccess(MemoryAccess {
                     instruction,
                     access,
                     is_gpa_unmapped: unmapped,
                     gpa: Gpa(gpa),
                     gva: gva.map(Gva),
-                })
+                });
             }
             CpuExit::Io { port, size, write, string, rep, length } => {
                 self.exit_length = length;
-                ExitReason::IoPort(IoPortAccess {
-                    instruction: self.instruction_bytes(),
+                let instruction = self.instruction_bytes();
+                let s = &self.cpu.s;
+                *reason = ExitReason::IoPort(IoPortAccess {
+                    instruction,
                     is_write: write,
                     size,
                     is_string: string,
                     has_rep_prefix: rep,
                     port,
-                    rax,
-                    rcx,
-                    rsi,
-                    rdi,
-                    ds: segment_out(&self.cpu.s.seg[DS]),
-                    es: segment_out(&self.cpu.s.seg[ES]),
-                })
+                    rax: s.gpr[RAX],
+                    rcx: s.gpr[RCX],
+                    rsi: s.gpr[RSI],
+                    rdi: s.gpr[RDI],
+                    ds: segment_out(&s.seg[DS]),
+                    es: segment_out(&s.seg[ES]),
+                });
             }
             CpuExit::Msr { index, write, length } => {
                 self.exit_length = length;
-                ExitReason::Msr(MsrAccess { is_write: write, msr: index, rax, rdx })
+                let (rax, rdx) = (self.cpu.s.gpr[RAX], self.cpu.s.gpr[RDX]);
+                *reason = ExitReason::Msr(MsrAccess { is_write: write, msr: index, rax, rdx });
             }
             CpuExit::Cpuid { length } => {
                 self.exit_length = length;
-                let default = cpuid::output(self.cpu.cpuid(rax as u32, rcx as u32));
-                ExitReason::Cpuid(CpuidAccess { rax, rcx, rdx, rbx, default })
+                *reason = ExitReason::Cpuid(self.cpuid_access());
             }
             CpuExit::Rdtsc { rdtscp, length } => {
                 self.exit_length = length;
-                let tsc_aux = self.cpu.s.msr.tsc_aux;
-                let icount = self.cpu.s.icount;
-                let env = self.env();
-                let ns = env.ns(icount);
-                ExitReason::Rdtsc(RdtscAccess {
-                    tsc_aux,
-                    virtual_offset: env.tsc_offset,
-                    tsc: env.tsc_at(ns),
-                    reference_time_100ns: env.shared.clock.reference(ns) / 100,
-                    is_rdtscp: rdtscp,
-                })
+                *reason = ExitReason::Rdtsc(self.rdtsc_access(rdtscp));
             }
             CpuExit::Hypercall { length } => {
                 self.exit_length = length;
-                ExitReason::Hypercall(self.hypercall())
+                *reason = ExitReason::Hypercall(self.hypercall());
             }
             CpuExit::Exception { event, param } => {
                 let is_software =
                     matches!(event.kind, EventKind::SoftException | EventKind::PrivSoftException);
                 self.exit_length = if is_software { event.length } else { 0 };
-                ExitReason::Exception(VpException {
+                *reason = ExitReason::Exception(VpException {
                     instruction: self.instruction_bytes(),
                     vector: event.vector,
                     error_code: event.error,
                     is_software,
                     parameter: param,
-                })
+                });
             }
-            CpuExit::TripleFault => ExitReason::UnrecoverableException,
-            CpuExit::InvalidState => ExitReason::InvalidVpRegisterValue,
-            CpuExit::Env { code, value } => apic_reason(code, value),
+            CpuExit::TripleFault => *reason = ExitReason::UnrecoverableException,
+            CpuExit::InvalidState => *reason = ExitReason::InvalidVpRegisterValue,
+            CpuExit::Env { code, value } => *reason = apic_reason(code, value),
             // The run loop handles these itself, and runs have no bus.
             CpuExit::Stopped
             | CpuExit::Limit
             | CpuExit::Halt
             | CpuExit::InterruptWindow { .. }
             | CpuExit::BusFailed => {
-                ExitReason::UnsupportedFeature(UnsupportedFeature { code: 1, parameter: 0 })
+                *reason = ExitReason::UnsupportedFeature(UnsupportedFeature { code: 1, parameter: 0 });
             }
+        }
+    }
+
+    fn cpuid_access(&mut self) -> CpuidAccess {
+        let gpr = &self.cpu.s.gpr;
+        let (rax, rcx, rdx, rbx) = (gpr[RAX], gpr[RCX], gpr[RDX], gpr[RBX]);
+        let default = cpuid::output(self.cpu.cpuid(rax as u32, rcx as u32));
+        CpuidAccess { rax, rcx, rdx, rbx, default }
+    }
+
+    fn rdtsc_access(&mut self, is_rdtscp: bool) -> RdtscAccess {
+        let tsc_aux = self.cpu.s.msr.tsc_aux;
+        let icount = self.cpu.s.icount;
+        let env = self.env();
+        let ns = env.ns(icount);
+        RdtscAccess {
+            tsc_aux,
+            virtual_offset: env.tsc_offset,
+            tsc: env.tsc_at(ns),
+            reference_time_100ns: env.shared.clock.reference(ns) / 100,
+            is_rdtscp,
         }
     }
 
@@ -198,7 +204,9 @@ impl SoftVp {
     pub(crate) fn instruction_bytes(&mut self) -> InstructionBytes {
         let mut bytes = [0; 16];
         let count = self.cpu.peek_code(&mut bytes);
-        bytes[count..].fill(0);
+        if count < bytes.len() {
+            bytes[count..].fill(0);
+        }
         InstructionBytes { count: count as u8, bytes }
     }
 

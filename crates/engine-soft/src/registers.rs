@@ -343,9 +343,15 @@ impl SoftVp {
 
     // Writing.
 
-    /// Writes a plain register.
+    /// Whether this would write the flags that are there already, as instruction emulators do.
+    pub(crate) fn has_flags(&self, name: Name, value: RegisterValue) -> bool {
+        name.0 == n::RFLAGS && value.low() == self.cpu.s.rflags()
+    }
+
+    /// Writes a plain register, or flags that are there already.
     pub(crate) fn set_plain(&mut self, name: Name, value: RegisterValue) {
         match name.0 {
+            n::RFLAGS => {}
             n::RIP => self.cpu.set_rip(value.low()),
             number => self.cpu.s.gpr[number as usize & 15] = value.low(),
         }

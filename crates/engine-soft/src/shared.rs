@@ -245,6 +245,12 @@ impl Shared {
         self.epoch.load(Ordering::SeqCst)
     }
 
+    /// Takes a processor out of run.
+    pub(crate) fn leave(&self, vp: &VpShared) {
+        vp.leave();
+        self.moved();
+    }
+
     /// Changes where a processor is, other than to running.
     pub(crate) fn leave_to(&self, vp: &VpShared, place: Place) {
         vp.set_place(place);

@@ -88,6 +88,8 @@ pub(crate) struct SoftVp {
     sampled_ns: Option<u64>,
     /// It has run since creation or the last reset.
     pub(crate) has_run: bool,
+    /// Version of the exit switches when it last ran.
+    exits_version: Option<u64>,
 }
 
 impl SoftVp {
@@ -110,6 +112,7 @@ impl SoftVp {
             runs: 0,
             sampled_ns: None,
             has_run: false,
+            exits_version: None,
         }
     }
 
@@ -132,7 +135,7 @@ impl SoftVp {
         self.take_requests();
         let result = work(self);
         self.publish();
-        self.shared.leave_to(&self.vp, Place::Outside);
+        self.shared.leave(&self.vp);
         if self.moves_overlays() {
             self.change_overlays();
         }
@@ -153,10 +156,10 @@ impl SoftVp {
 
     /// Honours requests of others at a boundary.
     pub(crate) fn take_requests(&mut self) {
-        let requests = self.env().take_memory_requests();
-        if requests == 0 {
+        if !self.vp.is_behind(self.shared.epoch()) {
             return;
         }
+        let requests = self.env().take_memory_requests();
         if requests & request::FLUSH_MAP != 0 {
             self.cpu.flush_map();
         }
@@ -177,7 +180,9 @@ impl SoftVp {
     /// Shows others what they may ask for at any time.
     fn publish(&mut self) {
         use std::sync::atomic::Ordering;
-        self.env().settle_eoi(false);
+        if self.vp.is_eoi_waived() {
+            self.env().settle_eoi(false);
+        }
         self.vp.cr4.store(self.cpu.s.cr4, Ordering::Relaxed);
         self.vp.xcr0.store(self.cpu.s.xcr0, Ordering::Relaxed);
         self.vp.counters.publish(&self.cpu);
@@ -261,24 +266,32 @@ impl SoftVp {
     fn begin(&mut self) {
         self.has_run = true;
         self.shared.thaw();
-        let version = self.shared.exits_version();
-        if version != self.env().exits_version {
-            let exits = self.shared.exits();
-            let had_fault_exit = self.env().exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT);
-            let has_fault_exit = exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT);
-            self.apply_exits(&exits);
-            self.env().exits = exits;
-            self.env().exits_version = version;
-            if had_fault_exit != has_fault_exit {
-                self.cpu.flush_map();
-            }
+        let version = Some(self.shared.exits_version());
+        if version != self.exits_version {
+            self.exits_version = version;
+            self.take_exits();
         }
-        self.env().follow_reference();
+        if self.vp.hv.is_some() {
+            self.env().follow_reference();
+        }
         if self.shared.clock.is_deterministic() {
             let icount = self.cpu.s.icount;
             let retired = self.shared.clock.retired();
-            self.env().retired_base = retired.wrapping_sub(icount);
-            self.env().has_new_limit = true;
+            let env = self.env();
+            env.retired_base = retired.wrapping_sub(icount);
+            env.has_new_limit = true;
+        }
+    }
+
+    /// Follows changed exit switches.
+    #[cold]
+    fn take_exits(&mut self) {
+        let exits = self.shared.exits();
+        self.apply_exits(&exits);
+        let has_fault_exit = exits.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT);
+        let old = std::mem::replace(&mut self.env().exits, exits);
+        if old.extended.contains(ExtendedVmExits::GPA_ACCESS_FAULT) != has_fault_exit {
+            self.cpu.flush_map();
         }
     }
 
@@ -311,8 +324,10 @@ impl SoftVp {
                 *reason = ExitReason::Canceled;
                 return Ok(());
             }
-            if let Some(exit) = self.service_deadlines() {
-                *reason = exit;
+            let icount = self.cpu.s.icount;
+            let look = self.env().look_around(icount);
+            if look.is_alarm_due {
+                *reason = ExitReason::Alarm;
                 return Ok(());
             }
             if self.limiter.is_some() && self.must_rest() {
@@ -340,9 +355,11 @@ impl SoftVp {
                 self.park();
                 continue;
             }
-            self.take_idle();
+            self.take_idle(look.wants_idle);
             if self.cpu.s.activity != Activity::Halted {
-                self.env().holds_ext_int = false;
+                if look.holds_ext_int || self.pending_event & 1 != 0 {
+                    self.env().holds_ext_int = false;
+                }
                 self.is_injection_new = false;
             }
             self.set_limit();
@@ -357,7 +374,7 @@ impl SoftVp {
                 },
                 CpuExit::Hypercall { length } => {
                     if let Some(exit) = self.take_hypercall(length) {
-                        *reason = self.describe(exit);
+                        self.describe(exit, reason);
                         return Ok(());
                     }
                 }
@@ -369,11 +386,41 @@ impl SoftVp {
                     return Ok(());
                 }
                 other => {
-                    *reason = self.describe(other);
+                    self.describe(other, reason);
                     return Ok(());
                 }
             }
         }
+    }
+
+    /// Runs to an exit where the client wants its thread, and no longer than it may.
+    #[cold]
+    fn run_scheduled(&mut self, exit: &mut Exit) -> Result<(), EngineRunError> {
+        let _stay = (!self.placement.is_empty()).then(|| self.placement.enter());
+        if let Some(limiter) = &mut self.limiter {
+            limiter.enter();
+        }
+        let result = self.run_attending(exit);
+        if let Some(limiter) = &mut self.limiter {
+            limiter.leave();
+            self.end_turn();
+        }
+        result
+    }
+
+    /// Takes part in the partition until an exit.
+    fn run_attending(&mut self, exit: &mut Exit) -> Result<(), EngineRunError> {
+        self.shared.enter_running(&self.vp, Place::Outside);
+        let result = self.run_to_exit(&mut exit.reason);
+        if result.is_ok() {
+            exit.vp = self.context(&exit.reason);
+        }
+        self.publish();
+        self.shared.leave(&self.vp);
+        if self.moves_overlays() {
+            self.change_overlays();
+        }
+        result
     }
 
     /// Starts a turn of a limited processor, or rests. True if it rested and has to look around again.
@@ -516,19 +563,6 @@ impl SoftVp {
         }
     }
 
-    /// Lets the timer and the alarm catch up with guest time.
-    fn service_deadlines(&mut self) -> Option<ExitReason> {
-        let icount = self.cpu.s.icount;
-        let env = self.env();
-        env.service_time(icount);
-        if env.is_alarm_due(icount) {
-            env.alarm = None;
-            env.rearm();
-            return Some(ExitReason::Alarm);
-        }
-        None
-    }
-
     /// The processor halted: the exit, or `None` to wait inside.
     fn halted(&mut self) -> Option<ExitReason> {
         if self.cpu.s.activity != Activity::Halted {
@@ -618,26 +652,12 @@ impl EngineVp for SoftVp {
         let sample = self.begin_sample();
         let halted_before = self.vp.counters.halt_ns.get();
         let rested_before = self.rest_ns;
-        let stay = (!self.placement.is_empty()).then(|| self.placement.enter());
-        if let Some(limiter) = &mut self.limiter {
-            limiter.enter();
-        }
         self.vp.note_run(Some(start));
-        self.shared.enter_running(&self.vp, Place::Outside);
-        let result = self.run_to_exit(&mut exit.reason);
-        if result.is_ok() {
-            exit.vp = self.context(&exit.reason);
-        }
-        self.publish();
-        self.shared.leave_to(&self.vp, Place::Outside);
-        if self.moves_overlays() {
-            self.change_overlays();
-        }
-        if let Some(limiter) = &mut self.limiter {
-            limiter.leave();
-            self.end_turn();
-        }
-        drop(stay);
+        let result = if self.placement.is_empty() && self.limiter.is_none() {
+            self.run_attending(exit)
+        } else {
+            self.run_scheduled(exit)
+        };
         let end = coarse_ns();
         let kind = result.is_ok().then(|| self.vp.counters.exit(&exit.reason)).flatten();
         self.last_exit = kind.map(|kind| (kind, end));
@@ -672,7 +692,8 @@ impl EngineVp for SoftVp {
     }
 
     fn set_registers(&mut self, registers: &[(RegisterName, RegisterValue)]) -> Result<(), RegisterError> {
-        if self.is_undisturbed() && registers.iter().all(|(name, _)| registers::is_plain(*name)) {
+        let is_plain = |&(name, value)| registers::is_plain(name) || self.has_flags(name, value);
+        if self.is_undisturbed() && registers.iter().all(is_plain) {
             for &(name, value) in registers {
                 self.set_plain(name, value);
             }

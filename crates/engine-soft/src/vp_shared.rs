@@ -148,6 +148,11 @@ impl VpShared {
         self.apic.as_ref().map(lock)
     }
 
+    /// The guest has been told that it need not end the interrupt in service.
+    pub(crate) fn is_eoi_waived(&self) -> bool {
+        self.hv.as_ref().is_some_and(HvVp::is_eoi_waived)
+    }
+
     // Kicks.
 
     /// Makes the processor look around at its next boundary, and wakes it if it is parked.
@@ -279,6 +284,17 @@ impl VpShared {
 
     pub(crate) fn set_place(&self, place: Place) {
         self.place.store(place as u32, Ordering::SeqCst);
+    }
+
+    /// Leaves run. Later than the accesses to guest memory before it, but in no order with what follows: whoever waits
+    /// for this looks again.
+    pub(crate) fn leave(&self) {
+        self.place.store(Place::Outside as u32, Ordering::Release);
+    }
+
+    /// Whether there is a request to take or a round to acknowledge.
+    pub(crate) fn is_behind(&self, epoch: u64) -> bool {
+        self.acknowledged() != epoch || self.has_request(u32::MAX)
     }
 
     pub(crate) fn acknowledge(&self, epoch: u64) {

@@ -148,6 +148,10 @@ impl HvVp {
         })
     }
 
+    pub(crate) fn is_eoi_waived(&self) -> bool {
+        self.is_eoi_waived.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, openwhp_hyperv::Vp> {
         lock(&self.state)
     }

@@ -139,8 +139,9 @@ impl SoftVp {
     }
 
     /// Parks after a read of the guest idle register; wakes from there whatever the interrupt flag says.
-    pub(crate) fn take_idle(&mut self) {
-        if std::mem::take(&mut self.env().wants_idle) {
+    pub(crate) fn take_idle(&mut self, wants_idle: bool) {
+        if wants_idle {
+            self.env().wants_idle = false;
             self.cpu.s.activity = Activity::Halted;
             self.is_idle = true;
         }
@@ -162,7 +163,6 @@ impl SoftVp {
 
     /// Sources for which the client waits and that can take a message now. They are reported once.
     pub(crate) fn take_deliverable_sints(&mut self) -> Option<u16> {
-        self.env().wants_look = false;
         let hv = self.vp.hv.as_ref()?;
         let wanted = hv.wanted();
         if wanted == 0 {

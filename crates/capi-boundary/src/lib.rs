@@ -17,6 +17,9 @@ use openwhp_abi::hresult::E_POINTER;
 use openwhp_abi::hresult::HRESULT;
 use openwhp_abi::hresult::S_OK;
 use openwhp_abi::hresult::WHV_E_INSUFFICIENT_BUFFER;
+use zerocopy::FromZeros;
+use zerocopy::Immutable;
+use zerocopy::IntoBytes;
 
 mod failure;
 
@@ -30,6 +33,7 @@ thread_local! {
 }
 
 /// Runs the body of an exported function.
+#[inline]
 pub fn enter<E: Into<Failure>>(body: impl FnOnce() -> Result<(), E>) -> HRESULT {
     let outcome = catch_unwind(AssertUnwindSafe(body));
     let outcome = match outcome {
@@ -222,6 +226,22 @@ impl<T> Output<T> {
 }
 
 impl Output<c_void> {
+    /// Writes a structure, cleared and then filled by `fill`: in place if it fits and lies as C aligns it; otherwise as
+    /// many of its bytes as fit.
+    pub fn build<T: FromZeros + IntoBytes + Immutable>(&self, fill: impl Fn(&mut T)) {
+        let place = self.start.cast::<T>();
+        if place.is_null() || !place.is_aligned() || self.count < size_of::<T>() {
+            let mut value = T::new_zeroed();
+            fill(&mut value);
+            return self.put_bytes(value.as_bytes());
+        }
+        // SAFETY: aligned, not null, and inside what the caller vouched for.
+        unsafe { place.write_bytes(0, 1) };
+        // SAFETY: as above; zeroes are a value of the type; the caller gave us the memory to write, so that nobody else
+        // uses it before the function returns.
+        fill(unsafe { &mut *place });
+    }
+
     /// Writes bytes from the start, as many as fit.
     pub fn put_bytes(&self, bytes: &[u8]) {
         if self.start.is_null() {
@@ -256,7 +276,7 @@ pub trait Adopt {
     type Adopted;
 
     /// # Safety
-    /// A pointer is null or valid for `count` elements until the function returns.
+    /// A pointer is null or valid for `count` elements until the function returns; what it writes nobody else uses.
     unsafe fn adopt(self, count: usize) -> Self::Adopted;
 }
 

@@ -15,9 +15,8 @@ use openwhp::VpContext;
 use openwhp::VpException;
 use openwhp_abi::x64::*;
 
-/// The C form of an exit. What the reason does not use of the union is zero.
-pub(crate) fn layout(exit: &Exit) -> WHV_RUN_VP_EXIT_CONTEXT {
-    let mut context = WHV_RUN_VP_EXIT_CONTEXT::default();
+/// Writes an exit in its C form into a cleared structure. What the reason does not use of the union stays zero.
+pub(crate) fn lay_out(exit: &Exit, context: &mut WHV_RUN_VP_EXIT_CONTEXT) {
     context.set_ExitReason(WHV_RUN_VP_EXIT_REASON(exit.reason.code()));
     context.set_VpContext(vp_context(&exit.vp));
     match &exit.reason {
@@ -49,7 +48,6 @@ pub(crate) fn layout(exit: &Exit) -> WHV_RUN_VP_EXIT_CONTEXT {
         // The rest has no union member; the only cancel reason is zero.
         _ => {}
     }
-    context
 }
 
 fn segment(from: &SegmentRegister) -> WHV_X64_SEGMENT_REGISTER {

@@ -3,7 +3,7 @@
 //! A thread mostly calls about the processor that it called about last; that one it remembers. Deleting anything
 //! makes every thread forget.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::LazyLock;
@@ -42,7 +42,7 @@ struct Recent {
 }
 
 thread_local! {
-    static RECENT: Cell<Option<Recent>> = const { Cell::new(None) };
+    static RECENT: RefCell<Option<Recent>> = const { RefCell::new(None) };
 }
 
 /// Gives a partition its handle.
@@ -80,32 +80,59 @@ pub(crate) fn forget() {
     DELETIONS.fetch_add(1, Ordering::Release);
 }
 
+/// What becomes of the processor that a thread used last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// The next call will be about this one too.
+    Replace,
+    /// This call may be about another one in between.
+    Keep,
+}
+
 /// Works with a processor of a partition that is set up. `check` runs between the look-ups of the two.
 pub(crate) fn with_processor<T>(
     handle: Output<c_void>,
     index: u32,
+    memory: Memory,
     check: impl FnOnce() -> Outcome,
     work: impl FnOnce(&Processor) -> Outcome<T>,
 ) -> Outcome<T> {
-    let deletions = DELETIONS.load(Ordering::Acquire);
-    let is_same = |recent: &Recent| {
-        recent.handle == handle.address() && recent.index == index && recent.deletions == deletions
-    };
-    let recent = match RECENT.take().filter(is_same) {
-        Some(recent) => {
-            check()?;
-            recent
+    let mut call = Some((check, work));
+    let done = RECENT.try_with(|place| {
+        let (check, work) = call.take()?;
+        // Taken if this call came out of another one, from a callback or a signal handler.
+        let Ok(mut place) = place.try_borrow_mut() else {
+            return Some(look_up(handle, index, check).and_then(|processor| work(&processor)));
+        };
+        let deletions = DELETIONS.load(Ordering::Acquire);
+        let is_same = |recent: &&Recent| {
+            recent.handle == handle.address() && recent.index == index && recent.deletions == deletions
+        };
+        if let Some(recent) = place.as_ref().filter(is_same) {
+            return Some(check().and_then(|()| work(&recent.processor)));
         }
-        None => {
-            let partition = set_up(handle)?;
-            check()?;
-            let processor = processor(&partition, index)?;
-            Recent { deletions, handle: handle.address(), index, processor }
+        let processor = match look_up(handle, index, check) {
+            Ok(processor) => processor,
+            Err(failure) => return Some(Err(failure)),
+        };
+        if memory == Memory::Keep {
+            return Some(work(&processor));
         }
-    };
-    let result = work(&recent.processor);
-    RECENT.set(Some(recent));
-    result
+        let recent = Recent { deletions, handle: handle.address(), index, processor };
+        Some(work(&place.insert(recent).processor))
+    });
+    match (done, call) {
+        (Ok(Some(outcome)), _) => outcome,
+        // The thread is ending and remembers nothing any more.
+        (_, Some((check, work))) => work(&look_up(handle, index, check)?),
+        (_, None) => Err(unknown()),
+    }
+}
+
+fn look_up(handle: Output<c_void>, index: u32, check: impl FnOnce() -> Outcome) -> Outcome<Processor> {
+    let partition = set_up(handle)?;
+    check()?;
+    processor(&partition, index)
 }
 
 /// A processor of a partition.

@@ -4,18 +4,19 @@
 
 use std::ffi::c_void;
 
+use openwhp::Exit;
 use openwhp::Gva;
 use openwhp::Partition;
 use openwhp::TranslateFlags;
 use openwhp::VpIndex;
 use openwhp_abi::x64::*;
-use zerocopy::IntoBytes;
 
 use crate::boundary::Outcome;
 use crate::boundary::exports;
 use crate::error::Failure;
 use crate::exit;
 use crate::handles;
+use crate::handles::Memory;
 
 /// An exit context must at least hold the reason.
 const SMALLEST_EXIT_CONTEXT: usize = 8;
@@ -66,23 +67,27 @@ exports! {
             exit_context.required()?;
             Ok(())
         };
-        handles::with_processor(partition, vp_index, check, |processor| {
+        handles::with_processor(partition, vp_index, Memory::Replace, check, |processor| {
             if exit_context.len() < SMALLEST_EXIT_CONTEXT {
                 return Err(Failure::invalid("the exit context has less than 8 bytes"));
             }
-            exit_context.put_bytes(exit::layout(&processor.run()?).as_bytes());
+            let mut exit = Exit::default();
+            processor.run_into(&mut exit)?;
+            exit_context.build(|context| exit::lay_out(&exit, context));
             Ok(())
         })
     }
 
     /// Makes the current or the next run return with the cancel exit.
     fn WHvCancelRunVirtualProcessor(partition: WHV_PARTITION_HANDLE, vp_index: u32, flags: u32) {
-        let partition = handles::set_up(partition)?;
-        if flags != 0 {
-            return Err(Failure::invalid("cancelling has no flags"));
-        }
-        handles::processor(&partition, vp_index)?.cancel();
-        Ok(())
+        let check = || match flags {
+            0 => Ok(()),
+            _ => Err(Failure::invalid("cancelling has no flags")),
+        };
+        handles::with_processor(partition, vp_index, Memory::Keep, check, |processor| {
+            processor.cancel();
+            Ok(())
+        })
     }
 
     /// Translates a linear address as the processor would now.
@@ -94,15 +99,19 @@ exports! {
         result: *mut WHV_TRANSLATE_GVA_RESULT,
         gpa: *mut u64,
     ) {
-        let partition = handles::set_up(partition)?;
-        let (result, gpa) = (result.required()?, gpa.required()?);
-        let flags = TranslateFlags::from_bits(flags.0);
-        let flags = flags.ok_or_else(|| Failure::invalid("undefined translation flags"))?;
-        let translation = handles::processor(&partition, vp_index)?.translate_gva(Gva(gva), flags)?;
-        let code = WHV_TRANSLATE_GVA_RESULT_CODE(translation.result as u32);
-        result.set(WHV_TRANSLATE_GVA_RESULT { ResultCode: code, Reserved: 0 });
-        gpa.set(translation.gpa.0);
-        Ok(())
+        let known = TranslateFlags::from_bits(flags.0);
+        let check = || {
+            result.required()?;
+            gpa.required()?;
+            known.map(|_| ()).ok_or_else(|| Failure::invalid("undefined translation flags"))
+        };
+        handles::with_processor(partition, vp_index, Memory::Keep, check, |processor| {
+            let translation = processor.translate_gva(Gva(gva), known.unwrap_or_default())?;
+            let code = WHV_TRANSLATE_GVA_RESULT_CODE(translation.result as u32);
+            result.set(WHV_TRANSLATE_GVA_RESULT { ResultCode: code, Reserved: 0 });
+            gpa.set(translation.gpa.0);
+            Ok(())
+        })
     }
 
     /// Says what CPUID gives on a processor now.

@@ -15,9 +15,10 @@ use crate::boundary::Output;
 use crate::boundary::exports;
 use crate::error::Failure;
 use crate::handles;
+use crate::handles::Memory;
 
 /// Registers that one call moves without allocating.
-const FEW: usize = 16;
+const MOST_WITHOUT_ALLOCATION: usize = 16;
 
 exports! {
     /// Reads registers.
@@ -33,7 +34,7 @@ exports! {
             values.required_unless_empty()?;
             check_index(vp_index)
         };
-        handles::with_processor(partition, vp_index, check, |processor| get(processor, names, values))
+        handles::with_processor(partition, vp_index, Memory::Replace, check, |processor| get(processor, names, values))
     }
 
     /// Writes registers: all of them or, on failure, none.
@@ -49,7 +50,7 @@ exports! {
             values.required_unless_empty()?;
             check_index(vp_index)
         };
-        handles::with_processor(partition, vp_index, check, |processor| set(processor, names, values))
+        handles::with_processor(partition, vp_index, Memory::Replace, check, |processor| set(processor, names, values))
     }
 }
 
@@ -58,18 +59,36 @@ fn get(
     names: Input<WHV_REGISTER_NAME>,
     values: Output<WHV_REGISTER_VALUE>,
 ) -> Outcome {
-    let mut few = ([RegisterName(0); FEW], [RegisterValue::default(); FEW]);
-    let mut many = (Vec::new(), Vec::new());
-    let (wanted, found) = if names.len() <= FEW {
-        (&mut few.0[..names.len()], &mut few.1[..names.len()])
-    } else {
-        many.0.resize(names.len(), RegisterName(0));
-        many.1.resize(names.len(), RegisterValue::default());
-        (many.0.as_mut_slice(), many.1.as_mut_slice())
-    };
-    for (place, name) in wanted.iter_mut().zip(names.iter()) {
-        *place = RegisterName(name.0);
+    match names.len() {
+        0..=1 => get_few::<1>(processor, names, values),
+        2 => get_few::<2>(processor, names, values),
+        3..=4 => get_few::<4>(processor, names, values),
+        5..=MOST_WITHOUT_ALLOCATION => get_few::<MOST_WITHOUT_ALLOCATION>(processor, names, values),
+        count => {
+            let wanted: Vec<_> = names.iter().map(name_of).collect();
+            get_into(processor, &wanted, &mut vec![RegisterValue::default(); count], values)
+        }
     }
+}
+
+/// For at most `N` registers: they lie on the stack, and no more is cleared.
+fn get_few<const N: usize>(
+    processor: &Processor,
+    names: Input<WHV_REGISTER_NAME>,
+    values: Output<WHV_REGISTER_VALUE>,
+) -> Outcome {
+    let wanted: [_; N] = std::array::from_fn(|index| name_of(names.get(index).unwrap_or_default()));
+    let mut found = [RegisterValue::default(); N];
+    let count = names.len();
+    get_into(processor, &wanted[..count], &mut found[..count], values)
+}
+
+fn get_into(
+    processor: &Processor,
+    wanted: &[RegisterName],
+    found: &mut [RegisterValue],
+    values: Output<WHV_REGISTER_VALUE>,
+) -> Outcome {
     processor.get_registers(wanted, found)?;
     for (index, value) in found.iter().enumerate() {
         values.put(index, to_c(*value));
@@ -78,15 +97,29 @@ fn get(
 }
 
 fn set(processor: &Processor, names: Input<WHV_REGISTER_NAME>, values: Input<WHV_REGISTER_VALUE>) -> Outcome {
-    let pairs = names.iter().zip(values.iter()).map(|(name, value)| (RegisterName(name.0), from_c(value)));
-    let mut few = [(RegisterName(0), RegisterValue::default()); FEW];
-    if names.len() <= FEW {
-        for (place, pair) in few.iter_mut().zip(pairs) {
-            *place = pair;
+    match names.len() {
+        0..=1 => set_few::<1>(processor, names, values),
+        2 => set_few::<2>(processor, names, values),
+        3..=4 => set_few::<4>(processor, names, values),
+        5..=MOST_WITHOUT_ALLOCATION => set_few::<MOST_WITHOUT_ALLOCATION>(processor, names, values),
+        _ => {
+            let pairs: Vec<_> = names.iter().map(name_of).zip(values.iter().map(from_c)).collect();
+            Ok(processor.set_registers(&pairs)?)
         }
-        return Ok(processor.set_registers(&few[..names.len()])?);
     }
-    Ok(processor.set_registers(&pairs.collect::<Vec<_>>())?)
+}
+
+/// As [`get_few`].
+fn set_few<const N: usize>(
+    processor: &Processor,
+    names: Input<WHV_REGISTER_NAME>,
+    values: Input<WHV_REGISTER_VALUE>,
+) -> Outcome {
+    let pairs: [_; N] = std::array::from_fn(|index| {
+        let (name, value) = (names.get(index).unwrap_or_default(), values.get(index).unwrap_or_default());
+        (name_of(name), from_c(value))
+    });
+    Ok(processor.set_registers(&pairs[..names.len()])?)
 }
 
 /// The index that means the whole partition has no registers on x64.
@@ -95,6 +128,10 @@ fn check_index(index: u32) -> Outcome {
         return Err(Failure::invalid("x64 has no partition-wide registers"));
     }
     Ok(())
+}
+
+fn name_of(name: WHV_REGISTER_NAME) -> RegisterName {
+    RegisterName(name.0)
 }
 
 fn to_c(value: RegisterValue) -> WHV_REGISTER_VALUE {

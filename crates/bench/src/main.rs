@@ -1,15 +1,16 @@
 //! Benchmarks of OpenWHP, as one command that prints tables.
 //!
 //! Three questions are asked: how many guest instructions a second of each class (module `micro`), what one exit to
-//! the client costs (also `micro`, and `c_exits` through the C interface; `latency` for events), and how long whole Linux guests take (module `guest`), beside QEMU's software
-//! engine and the host itself. Guest programs are built from `guests/bench` by module `programs`; `report` lays the
-//! figures out. Rounds of the competitors are interleaved, and minimum and median are shown: nothing here is a
-//! timed test, so nothing fails for being slow. A wrong checksum does fail.
+//! the client costs (also `micro`; `latency` for events; both through the C interface in `c_interface`), and how long
+//! whole Linux guests take (module `guest`), beside QEMU's software engine and the host itself. Guest programs are
+//! built from `guests/bench` by module `programs`; `report` lays the figures out. Rounds of the competitors are
+//! interleaved, and minimum and median are shown: nothing here is a timed test, so nothing fails for being slow. A
+//! wrong checksum does fail.
 
 #![forbid(unsafe_code)]
 
 mod archive;
-mod c_exits;
+mod c_interface;
 mod guest;
 mod latency;
 mod micro;
@@ -125,11 +126,12 @@ fn run(options: &Options) -> anyhow::Result<bool> {
         }
         if options.wants(Part::Exits) {
             let rust = micro::measure_exits(&image, rounds, quick, &mut failures)?;
-            report::print_exits(&rust, &c_exits::measure(&programs, rounds, quick));
+            report::print_exits(&rust, &c_interface::measure_exits(&programs, rounds, quick));
         }
     }
     if options.wants(Part::Latency) {
-        report::print_latencies(&latency::measure(rounds, quick, &mut failures));
+        let rust = latency::measure(rounds, quick, &mut failures);
+        report::print_latencies(&rust, &c_interface::measure_events(&programs, rounds, quick));
     }
     let workloads = guest::workloads(|part| options.wants(part), &programs);
     if !workloads.is_empty() {

@@ -1,6 +1,6 @@
 //! Laying figures out as tables on standard output.
 
-use crate::c_exits::CExits;
+use crate::c_interface::CResults;
 use crate::guest::Competitor;
 use crate::guest::Results;
 use crate::guest::Workload;
@@ -44,28 +44,29 @@ pub(crate) fn print_classes(results: &[ClassResult]) {
 }
 
 /// Exit round trips by kind, through both interfaces.
-pub(crate) fn print_exits(rust: &[ExitResult], c: &CExits) {
+pub(crate) fn print_exits(rust: &[ExitResult], c: &CResults) {
     println!("\nExit round trip in ns: run, then the answer by register writes (best [median])");
-    println!("  {:<12} {:>17} {:>17}", "kind", "Rust API", "C interface");
-    for result in rust {
-        let through_c = c.results.iter().find(|r| r.name == result.name).map(|r| &r.nanoseconds);
-        println!(
-            "  {:<12} {:>17} {:>17}",
-            result.name,
-            with_median(Some(&result.nanoseconds), 1.0, 0),
-            with_median(through_c, 1.0, 0)
-        );
-    }
-    if let Some(note) = &c.note {
-        println!("  note: {note}");
-    }
+    let rust: Vec<_> = rust.iter().map(|result| (result.name.as_str(), &result.nanoseconds)).collect();
+    print_both(&rust, c, 1.0, 0);
 }
 
-/// Events between guest and host.
-pub(crate) fn print_latencies(results: &[LatencyResult]) {
+/// Events between guest and host, through both interfaces.
+pub(crate) fn print_latencies(rust: &[LatencyResult], c: &CResults) {
     println!("\nEvents in us of the wall clock (best [median])");
-    for result in results {
-        println!("  {:<12} {:>17}", result.name, with_median(Some(&result.nanoseconds), 1e-3, 1));
+    let rust: Vec<_> = rust.iter().map(|result| (result.name, &result.nanoseconds)).collect();
+    print_both(&rust, c, 1e-3, 1);
+}
+
+/// A row for each kind: through the Rust API, and through the C interface.
+fn print_both(rust: &[(&str, &Samples)], c: &CResults, factor: f64, digits: usize) {
+    println!("  {:<20} {:>17} {:>17}", "kind", "Rust API", "C interface");
+    for &(name, nanoseconds) in rust {
+        let in_process = with_median(Some(nanoseconds), factor, digits);
+        let through_c = with_median(c.of(name), factor, digits);
+        println!("  {name:<20} {in_process:>17} {through_c:>17}");
+    }
+    for note in &c.notes {
+        println!("  note: {note}");
     }
 }
 

@@ -12,6 +12,7 @@ use openwhp_x86::env::BusPage;
 use openwhp_x86::env::EmulationBus;
 use openwhp_x86::env::Who;
 use openwhp_x86::exit::MemAccess;
+use openwhp_x86::mem::pf;
 use openwhp_x86::single::Decoded;
 use openwhp_x86::single::MAX_LEN;
 use openwhp_x86::single::Single;
@@ -23,6 +24,7 @@ use openwhp_x86::state::EventKind;
 use openwhp_x86::state::EventState;
 use openwhp_x86::state::Segment;
 use openwhp_x86::state::cr0;
+use openwhp_x86::state::cr4;
 use openwhp_x86::state::efer;
 use openwhp_x86::state::rflags;
 
@@ -31,6 +33,9 @@ use crate::events;
 use crate::host::EmulatorHost;
 use crate::host::PortRequest;
 use crate::state;
+
+/// DR6.BT.
+const TASK_SWITCH: u64 = 1 << 15;
 
 /// Decoded instructions kept, by their address.
 const KEPT: usize = 64;
@@ -248,8 +253,9 @@ impl Emulator {
         let has_smap = state::has_smap(self.cpu.s.cr4);
         let mut bus = Bus::new(host, has_smap);
         let end = self.cpu.run_single(single, &mut bus);
+        let invalidates = single.uses().invalidates;
         match end {
-            SingleEnd::Done | SingleEnd::Partial => self.finish(host),
+            SingleEnd::Done | SingleEnd::Partial => self.finish(host, invalidates),
             SingleEnd::Fault(fault) => self.raise(host, frame, &fault),
             SingleEnd::Stopped => Err(bus.failure.unwrap_or(EmulatorError::Internal)),
         }
@@ -359,7 +365,8 @@ impl Emulator {
         let is_debugged = frame.has(ExecutionState::DEBUG_ACTIVE);
         let has_shadow = frame.has(ExecutionState::INTERRUPT_SHADOW);
         self.names.clear();
-        state::names(&uses, frame.bits == 64, is_debugged, has_shadow, &mut self.names);
+        let may_switch = frame.has(ExecutionState::CR0_PE) && !frame.has(ExecutionState::EFER_LMA);
+        state::names(&uses, frame.bits == 64, may_switch, is_debugged, has_shadow, &mut self.names);
         self.load(host, 0).map_err(|()| EmulatorError::GetRegistersCallback)?;
         let first = self.names.len();
         if uses.xcr0 || uses.pkru {
@@ -409,13 +416,26 @@ impl Emulator {
     }
 
     /// The instruction has completed.
-    fn finish(&mut self, host: &mut dyn EmulatorHost) -> Result<(), EmulatorError> {
+    fn finish(&mut self, host: &mut dyn EmulatorHost, invalidates: bool) -> Result<(), EmulatorError> {
         self.begin_changes();
         self.change(Name::RIP, self.cpu.s.rip.into());
         self.change(Name::RFLAGS, self.cpu.s.rflags().into());
         self.note_changes();
+        if invalidates {
+            self.change(Name::CR3, self.cpu.s.cr3.into());
+        }
         let causes = self.cpu.s.events.debug;
-        if causes != 0 {
+        if causes & TASK_SWITCH != 0 {
+            // The register of pending traps has no place for this one.
+            let trap = Event {
+                kind: EventKind::Exception,
+                vector: openwhp_x86::cpu::vector::DB,
+                error: None,
+                param: causes,
+                length: 0,
+            };
+            self.pend(host, &trap, true)?;
+        } else if causes != 0 {
             self.change(Name::PENDING_DEBUG_EXCEPTION, events::debug_trap(causes));
         }
         self.commit(host)
@@ -428,16 +448,52 @@ impl Emulator {
         frame: &Frame<'_>,
         fault: &Event,
     ) -> Result<(), EmulatorError> {
-        let pending = events::fault(host, fault, frame.has(ExecutionState::CR0_PE))?;
         self.begin_changes();
+        if self.cpu.s.rip != frame.rip {
+            self.change(Name::RIP, self.cpu.s.rip.into());
+        }
         let flags = self.cpu.s.rflags();
         if flags != frame.vp.rflags | rflags::ONE {
             self.change(Name::RFLAGS, flags.into());
         }
         self.note_changes();
-        for (name, value) in pending.into_iter().flatten() {
+        let error = fault.error.map(|code| code | self.key_bit(host, frame, fault, code));
+        self.pend(host, &Event { error, ..*fault }, frame.has(ExecutionState::CR0_PE))?;
+        self.commit(host)
+    }
+
+    /// Has the guest take an exception.
+    fn pend(
+        &mut self,
+        host: &mut dyn EmulatorHost,
+        event: &Event,
+        has_error_codes: bool,
+    ) -> Result<(), EmulatorError> {
+        for (name, value) in events::fault(host, event, has_error_codes)?.into_iter().flatten() {
             self.change(name, value);
         }
-        self.commit(host)
+        Ok(())
+    }
+
+    /// Whether a protection key is among the reasons of a page fault, as a bit of its error code. Translations do not
+    /// tell; a host that knows PKRU has the page tables looked at.
+    fn key_bit(&mut self, host: &mut dyn EmulatorHost, frame: &Frame<'_>, fault: &Event, code: u32) -> u32 {
+        let is_denied_data = code & (pf::P | pf::RSVD | pf::I) == pf::P;
+        let has_keys = frame.has(ExecutionState::EFER_LMA) && self.cpu.s.cr4 & cr4::PKE != 0;
+        if fault.vector != openwhp_x86::cpu::vector::PF || !is_denied_data || !has_keys {
+            return 0;
+        }
+        let names = [Name::CR0, Name::CR3, Name::EFER, Name::PKRU];
+        let mut values = [RegisterValue::default(); 4];
+        let known = host.get_registers(&names[..3], &mut values[..3]).is_ok()
+            && host.get_registers(&names[3..], &mut values[3..]).is_ok();
+        if !known {
+            return 0;
+        }
+        for (name, value) in names.into_iter().zip(values) {
+            state::load(&mut self.cpu.s, name, value);
+        }
+        let denied = self.cpu.is_denied_by_key(fault.param, code, &mut Bus::new(host, false));
+        if denied == Ok(true) { pf::PK } else { 0 }
     }
 }

@@ -28,16 +28,23 @@ const PKRU: u64 = 1 << 9;
 /// How the platform numbers segments, as indices of the processor's own order.
 const SEGMENT_ORDER: [usize; 8] = [ES, CS, SS, DS, FS, GS, LDTR, TR];
 
-/// Registers that every instruction of this kind needs, in the order in which they are loaded.
+/// Registers that every instruction of this kind needs, in the order in which they are loaded. Tasks are switched in
+/// protected mode outside long mode (`may_switch`).
 pub(crate) fn names(
     uses: &Uses,
     is_64_bit: bool,
+    may_switch: bool,
     is_debugged: bool,
     has_shadow: bool,
     names: &mut Vec<Name>,
 ) {
     names.push(Name::CR4);
-    names.extend((0..16).filter(|n| uses.gpr >> n & 1 != 0).map(Name::gpr));
+    let is_switch = uses.task && may_switch;
+    let gpr = uses.gpr | if is_switch { 0xFF } else { 0 };
+    names.extend((0..16).filter(|n| gpr >> n & 1 != 0).map(Name::gpr));
+    if is_switch || uses.invalidates {
+        names.push(Name::CR3);
+    }
     if uses.system {
         names.extend([Name::CS, Name::LDTR, Name::TR, Name::GDTR, Name::IDTR, Name::EFER]);
     }
@@ -181,6 +188,7 @@ fn load_other(s: &mut VpState, name: Name, value: RegisterValue) {
         Name::GDTR => s.gdtr = table_in(value),
         Name::IDTR => s.idtr = table_in(value),
         Name::CR0 => s.cr0 = low,
+        Name::CR3 => s.cr3 = low,
         Name::CR4 => s.cr4 = low,
         Name::DR7 => s.dr7 = low,
         Name::XCR0 => s.xcr0 = low,
@@ -232,6 +240,7 @@ fn other_value(s: &VpState, name: Name) -> RegisterValue {
         Name::GDTR => table_out(s.gdtr),
         Name::IDTR => table_out(s.idtr),
         Name::CR0 => s.cr0.into(),
+        Name::CR3 => s.cr3.into(),
         Name::CR4 => s.cr4.into(),
         Name::DR7 => s.dr7.into(),
         Name::XCR0 => s.xcr0.into(),

@@ -16,6 +16,7 @@ use std::ptr::NonNull;
 pub(crate) struct BusSlot {
     bus: Option<NonNull<dyn EmulationBus>>,
     owns_memory: bool,
+    walks: bool,
 }
 
 // SAFETY: the slot is empty except inside `emulate_one` and `run_single`, which do not move the processor to another thread.
@@ -36,6 +37,7 @@ impl BusSlot {
     pub(crate) fn detach(&mut self) {
         self.bus = None;
         self.owns_memory = false;
+        self.walks = false;
     }
 
     #[inline]
@@ -47,6 +49,24 @@ impl BusSlot {
     #[inline]
     pub(crate) fn owns_memory(&self) -> bool {
         self.owns_memory
+    }
+
+    /// From now on linear addresses are translated by tables read from the bus: it does not know the address space that
+    /// the instruction has gone to.
+    pub(crate) fn walk_tables(&mut self) {
+        self.walks = true;
+    }
+
+    /// [`BusSlot::walk_tables`] has been called.
+    pub(crate) fn walks_tables(&self) -> bool {
+        self.walks
+    }
+
+    /// Reads a number of `size` bytes, at most 8.
+    pub(crate) fn number(&mut self, gpa: u64, size: usize) -> Result<u64, BusFailed> {
+        let mut bytes = [0; 8];
+        self.get()?.mmio_read(gpa, &mut bytes[..size])?;
+        Ok(u64::from_le_bytes(bytes))
     }
 
     fn get(&mut self) -> Result<&mut dyn EmulationBus, BusFailed> {

@@ -14,9 +14,14 @@ use crate::cpu::Mode;
 use crate::cpu::vector;
 use crate::decode::Ctx;
 use crate::decode::lower;
+use crate::env::BusFailed;
 use crate::env::EmulationBus;
 use crate::exec::Ran;
+use crate::exit::MemAccess;
 use crate::exit::TrapKind;
+use crate::mem::WalkError;
+use crate::mem::WalkMode;
+use crate::mem::pf;
 use crate::op::need;
 use crate::state::*;
 use iced_x86::Decoder;
@@ -62,6 +67,10 @@ pub struct Uses {
     pub fs_gs: bool,
     /// Every segment register, descriptor tables, LDTR, TR, CR0, EFER and the NMI mask.
     pub system: bool,
+    /// In protected mode it may switch tasks, which exchanges all general registers and CR3.
+    pub task: bool,
+    /// Translations are void afterwards; a processor drops them when CR3 is written.
+    pub invalidates: bool,
 }
 
 /// A decoded instruction.
@@ -95,7 +104,7 @@ pub enum SingleEnd {
     Done,
     /// A REP instruction that has not come to its end; RIP is at the instruction.
     Partial,
-    /// It raised this fault; RIP is at the instruction.
+    /// It raised this fault; RIP is at the instruction, or where the task starts that faults before its first one.
     Fault(Event),
     /// The bus gave up, or the instruction is not to be finished outside its processor.
     Stopped,
@@ -115,7 +124,7 @@ impl Single {
         }
         let mut info = InstructionInfoFactory::new();
         let info = info.info(&insn);
-        if info.used_memory().is_empty() && !is_port(&insn) {
+        if info.used_memory().is_empty() && !is_port(&insn) && !is_interrupt(&insn) {
             return Decoded::Unsupported;
         }
         let mode_key = match bits {
@@ -124,7 +133,13 @@ impl Single {
             _ => Mode::Prot16 as u32,
         };
         let block = block(cpu, &insn, mode_key);
-        let mut uses = Uses { system: is_system(&insn), ..Uses::default() };
+        let mut uses = Uses {
+            gpr: 1 << RSP & if is_interrupt(&insn) { !0 } else { 0 },
+            system: is_system(&insn),
+            task: bits != 64 && (is_far(&insn) || is_interrupt(&insn) || is_iret(&insn)),
+            invalidates: insn.mnemonic() == Mnemonic::Invpcid,
+            ..Uses::default()
+        };
         for r in info.used_registers() {
             uses.add(r.register());
         }
@@ -206,17 +221,29 @@ fn is_port(i: &Instruction) -> bool {
     matches!(i.mnemonic(), In | Out | Insb | Insw | Insd | Outsb | Outsw | Outsd)
 }
 
-/// Accesses memory but has effects that cannot be carried back to the processor it belongs to: events, caches of
-/// translations, monitors.
+/// INT n, INT1, INT3 and INTO: they access a descriptor table and a stack.
+fn is_interrupt(i: &Instruction) -> bool {
+    use Mnemonic::*;
+    matches!(i.mnemonic(), Int | Int1 | Int3 | Into)
+}
+
+fn is_iret(i: &Instruction) -> bool {
+    use Mnemonic::*;
+    matches!(i.mnemonic(), Iret | Iretd | Iretq)
+}
+
+/// Far JMP and CALL.
+fn is_far(i: &Instruction) -> bool {
+    i.is_call_far() || i.is_call_far_indirect() || i.is_jmp_far() || i.is_jmp_far_indirect()
+}
+
+/// Has an operand in memory that it does not access, or an effect that cannot be carried back to the processor it
+/// belongs to: monitors, halts, system calls without a stack.
 fn is_foreign(i: &Instruction) -> bool {
     use Mnemonic::*;
     matches!(
         i.mnemonic(),
-        Int | Int1
-            | Int3
-            | Into
-            | Invpcid
-            | Invlpg
+        Invlpg
             | Invlpga
             | Monitor
             | Monitorx
@@ -236,8 +263,9 @@ fn is_system(i: &Instruction) -> bool {
     use Mnemonic::*;
     let sreg =
         (0..i.op_count()).any(|n| i.op_kind(n) == OpKind::Register && i.op_register(n).is_segment_register());
-    let far = i.is_call_far() || i.is_call_far_indirect() || i.is_jmp_far() || i.is_jmp_far_indirect();
-    sreg || far
+    sreg || is_far(i)
+        || is_interrupt(i)
+        || is_iret(i)
         || matches!(
             i.mnemonic(),
             Lgdt | Sgdt
@@ -259,9 +287,6 @@ fn is_system(i: &Instruction) -> bool {
                 | Lfs
                 | Lgs
                 | Lss
-                | Iret
-                | Iretd
-                | Iretq
                 | Retf
         )
 }
@@ -279,7 +304,7 @@ impl Cpu {
         if self.s.rip.wrapping_add(single.insn.len() as u64 - 1) > self.cs_limit {
             return SingleEnd::Fault(general_protection());
         }
-        let before = self.s.events;
+        let (before, task) = (self.s.events, self.s.seg[TR]);
         let (tf, rf) = (self.s.sys_flags & rflags::TF != 0, self.s.sys_flags & rflags::RF != 0);
         self.s.events.shadow = false;
         self.s.events.shadow_ss = false;
@@ -291,6 +316,7 @@ impl Cpu {
         self.x87_sync();
         match end {
             SingleEnd::Done => {}
+            SingleEnd::Fault(_) if self.s.seg[TR] != task => {}
             SingleEnd::Partial => self.s.sys_flags |= if rf { rflags::RF } else { 0 },
             SingleEnd::Fault(_) | SingleEnd::Stopped => {
                 self.s.sys_flags |= if rf { rflags::RF } else { 0 };
@@ -314,11 +340,14 @@ impl Cpu {
             if self.run_block(block, 1) == Ran::Trapped {
                 return match std::mem::replace(&mut self.trap, TrapKind::None) {
                     TrapKind::Event(event) if event.kind == EventKind::Exception => SingleEnd::Fault(event),
+                    TrapKind::Event(event) => self.interrupt_single(&event),
                     _ => SingleEnd::Stopped,
                 };
             }
             if !self.partial {
-                return SingleEnd::Done;
+                // Raised by a new task before its first instruction.
+                let fault = self.s.events.inject.take();
+                return fault.map_or(SingleEnd::Done, SingleEnd::Fault);
             }
             // A single step is an iteration.
             if tf {
@@ -326,6 +355,41 @@ impl Cpu {
             }
         }
         SingleEnd::Partial
+    }
+
+    /// Delivers a software interrupt, which takes the place of its instruction's single-step trap.
+    fn interrupt_single(&mut self, event: &Event) -> SingleEnd {
+        self.tf_sampled = true;
+        if self.deliver(event).is_ok() {
+            return SingleEnd::Done;
+        }
+        match std::mem::replace(&mut self.trap, TrapKind::None) {
+            TrapKind::Event(fault) => SingleEnd::Fault(fault),
+            _ => SingleEnd::Stopped,
+        }
+    }
+
+    /// Whether a protection key denies an access that raised a page fault with error code `code` at `la`, as the page
+    /// tables on the bus say. [`Cpu::s`] holds CR0, CR3, CR4, EFER and PKRU.
+    ///
+    /// # Errors
+    /// [`BusFailed`]: tables are out of reach.
+    pub fn is_denied_by_key(
+        &mut self,
+        la: u64,
+        code: u32,
+        bus: &mut dyn EmulationBus,
+    ) -> Result<bool, BusFailed> {
+        let access = if code & pf::W != 0 { MemAccess::Write } else { MemAccess::Read };
+        let user = code & pf::U != 0;
+        self.bus.attach(bus);
+        let end = self.walk(la, WalkMode { access, user, ac: false, no_rights: false, set_bits: false });
+        self.bus.detach();
+        match end {
+            Ok(_) => Ok(false),
+            Err(WalkError::Fault(code)) => Ok(code & pf::PK != 0),
+            Err(WalkError::Exit(_)) => Err(BusFailed),
+        }
     }
 }
 

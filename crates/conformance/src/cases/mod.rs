@@ -15,6 +15,7 @@ mod dirty;
 mod doorbell;
 mod emulated_machine;
 mod emulator;
+mod emulator_system;
 mod errors;
 mod exits;
 mod extension;
@@ -139,6 +140,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         absent::CASES,
         extension::CASES,
         emulator::CASES,
+        emulator_system::CASES,
         emulated_machine::CASES,
     ];
     files.into_iter().flatten().copied()

@@ -132,6 +132,14 @@ impl Cpu {
     /// [`Cpu::locate`] when the attached bus owns all memory. Nothing is entered into the TLB.
     #[cold]
     fn locate_by_bus(&mut self, la: u64, access: Access, who: Who, user: bool) -> R<Loc> {
+        if self.bus.walks_tables() {
+            let ac = who == Who::Current && self.s.sys_flags & rflags::AC != 0;
+            return match self.walk(la, WalkMode { access, user, ac, no_rights: false, set_bits: true }) {
+                Ok(w) => Ok(Loc::Bus { gpa: w.gpa }),
+                Err(WalkError::Fault(code)) => self.page_fault(la, code),
+                Err(WalkError::Exit(e)) => self.exit(e),
+            };
+        }
         match self.bus.translate(la & !0xfff, access, who) {
             Ok(BusPage::At(gpa)) => Ok(Loc::Bus { gpa: gpa & !0xfff | la & 0xfff }),
             Ok(fault) => {

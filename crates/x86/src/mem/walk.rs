@@ -274,13 +274,34 @@ impl Cpu {
         let exit = |unmapped| {
             WalkError::Exit(CpuExit::Memory { gpa, gva: Some(la), access: Access::Read, unmapped })
         };
-        let page = self.table_page(gpa).ok_or(exit(true))?;
+        let Some(page) = self.table_page(gpa) else {
+            return if self.bus.owns_memory() { self.bus_entry(gpa, wide) } else { Err(exit(true)) };
+        };
         if !page.1 {
             return Err(exit(false));
         }
         let host = page.0 + (gpa & 0xfff);
         let value = if wide { host::load::<u64>(host) } else { host::load::<u32>(host).map(u64::from) };
         Ok(Slot { host, gpa, value: value.ok_or(exit(false))?, wide })
+    }
+
+    /// [`Cpu::table_entry`] of a bus that owns memory.
+    #[cold]
+    fn bus_entry(&mut self, gpa: u64, wide: bool) -> Result<Slot, WalkError> {
+        let value = self.bus.number(gpa, if wide { 8 } else { 4 });
+        let value = value.map_err(|_| WalkError::Exit(CpuExit::BusFailed))?;
+        Ok(Slot { host: 0, gpa, value, wide })
+    }
+
+    /// [`Cpu::set_entry_bits`] of a bus that owns memory, which cannot exclude other processors.
+    #[cold]
+    fn set_bus_entry_bits(&mut self, s: Slot, bits: u64) -> Result<bool, WalkError> {
+        if self.bus_entry(s.gpa, s.wide)?.value != s.value {
+            return Ok(false);
+        }
+        let bytes = (s.value | bits).to_le_bytes();
+        let written = self.bus.mmio_write(s.gpa, &bytes[..if s.wide { 8 } else { 4 }]);
+        written.map(|()| true).map_err(|_| WalkError::Exit(CpuExit::BusFailed))
     }
 
     /// Host address of a table page and whether it is readable, through a small cache.
@@ -311,7 +332,9 @@ impl Cpu {
             access: Access::Write,
             unmapped: false,
         });
-        let Page::Ram(r) = self.env.page(s.gpa & !0xfff) else { return Err(exit) };
+        let Page::Ram(r) = self.env.page(s.gpa & !0xfff) else {
+            return if self.bus.owns_memory() { self.set_bus_entry_bits(s, bits) } else { Err(exit) };
+        };
         if !r.write {
             return Err(exit);
         }

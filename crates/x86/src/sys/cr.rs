@@ -193,6 +193,12 @@ impl Cpu {
     /// Reads a quadword of guest-physical memory.
     fn read_phys(&mut self, gpa: u64) -> R<u64> {
         use crate::env::Page;
+        if self.bus.owns_memory() {
+            return match self.bus.number(gpa, 8) {
+                Ok(value) => Ok(value),
+                Err(_) => self.exit(crate::exit::CpuExit::BusFailed),
+            };
+        }
         let exit = crate::exit::CpuExit::Memory { gpa, gva: None, access: Access::Read, unmapped: true };
         match self.env.page(gpa & !0xfff) {
             Page::Ram(r) if r.read => match crate::mem::host::load::<u64>(r.host as u64 + (gpa & 0xfff)) {

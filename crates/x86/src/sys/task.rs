@@ -9,7 +9,6 @@ use super::seg::is_null;
 use super::seg::v86_segment;
 use crate::cpu::Cpu;
 use crate::cpu::vector;
-use crate::exit::CpuExit;
 use crate::exit::Flow;
 use crate::exit::R;
 use crate::exit::Step;
@@ -95,15 +94,17 @@ impl Cpu {
 
     /// Switches to a checked TSS from an instruction.
     pub(crate) fn task_step(&mut self, sel: u16, d: Desc, how: Switch) -> Step {
-        if self.bus.owns_memory() {
-            // A switch changes address spaces in its middle; the bus knows the old one only.
-            return self.exit(CpuExit::BusFailed);
-        }
         self.begin_switch(sel, d, how)?;
         let done = self.finish_switch(how);
         self.refresh();
         if let Err(Trap) = done {
             let exit = match std::mem::replace(&mut self.trap, TrapKind::None) {
+                TrapKind::Event(ev) if self.bus.owns_memory() => {
+                    // Who runs single instructions delivers what they raise.
+                    self.s.events.inject = Some(ev);
+                    None
+                }
+                TrapKind::Exit(e) if self.bus.owns_memory() => return self.exit(e),
                 TrapKind::Event(ev) => self.raise(ev),
                 TrapKind::Exit(e) => Some(e),
                 TrapKind::None | TrapKind::Retry => None,
@@ -273,7 +274,12 @@ impl Cpu {
         // What the page walk and the stack look at must be the new task's already.
         self.refresh();
         if wide && self.s.cr0 & cr0::PG != 0 {
+            let old = self.s.cr3;
             self.load_cr3(t.cr3)?;
+            if self.bus.owns_memory() && self.s.cr3 != old {
+                // The bus translates in the old space only.
+                self.bus.walk_tables();
+            }
         }
         self.load_task_ldt(t.ldt, ext)?;
         if v86 {

@@ -10,6 +10,7 @@
 //! | [`vp`] | one processor: single steps, whose exception it is, lending the debug registers |
 //! | [`dr`] | guest and debugger in one set of debug registers |
 //! | [`instruction`] | the few instructions that need care |
+//! | [`segments`] | descriptors, and what a written selector loads |
 //! | `server`, `packets` | sockets, packets, what the protocol crate leaves open |
 //! | `target`, `breakpoints`, `registers`, `monitor` | the protocol crate's requests, answered |
 
@@ -26,6 +27,7 @@ mod monitor;
 mod packets;
 #[cfg(feature = "gdb")]
 mod registers;
+pub mod segments;
 #[cfg(feature = "gdb")]
 pub mod server;
 #[cfg(feature = "gdb")]

@@ -7,6 +7,8 @@ use openwhp::RegisterName as Name;
 use openwhp::RegisterValue;
 use openwhp::SegmentRegister;
 
+use super::segments;
+
 /// Which description the debugger gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum Layout {
@@ -376,16 +378,7 @@ impl Register {
         match self.place {
             // A 32-bit description leaves upper halves alone only where they are zero anyway.
             Place::Whole(name) => Some((name, RegisterValue(value))),
-            Place::Selector(name) => {
-                let has_descriptors =
-                    get(Name::CR0)?.low() & 1 != 0 && get(Name::RFLAGS)?.low() & 1 << 17 == 0;
-                segment(name, &|segment| {
-                    segment.selector = low as u16;
-                    if !has_descriptors {
-                        segment.base = u64::from(segment.selector) << 4;
-                    }
-                })
-            }
+            Place::Selector(name) => Some((name, segments::load(vp, name, low as u16)?.into())),
             Place::Base(name) => segment(name, &|segment| segment.base = low),
             Place::TableBase(name) => {
                 let mut table = get(name)?.table();

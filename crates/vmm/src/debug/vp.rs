@@ -22,6 +22,7 @@ use super::dr::Tag;
 use super::dr::Wanted;
 use super::instruction;
 use super::instruction::Class;
+use super::segments::Descriptor;
 
 /// RFLAGS.TF.
 const TRAP_FLAG: u64 = 1 << 8;
@@ -644,25 +645,16 @@ fn entry_of(vp: &Processor, vector: u8) -> Option<u64> {
     let kind = gate >> 40 & 0xf;
     let is_present = gate >> 47 & 1 != 0;
     let low = (gate & 0xffff) as u64 | (gate >> 32) as u64 & 0xffff_0000;
+    let base = |vp| Descriptor::read(vp, (gate >> 16) as u16).map(Descriptor::base);
     match kind {
         _ if !is_present => None,
         14 | 15 if is_long_mode => Some(low | ((gate >> 64) as u64) << 32),
-        14 | 15 => Some(code_base(vp, (gate >> 16) as u16)?.wrapping_add(low) & 0xffff_ffff),
+        14 | 15 => Some(base(vp)?.wrapping_add(low) & 0xffff_ffff),
         6 | 7 if flags.low() & VIRTUAL_8086 == 0 || !is_long_mode => {
-            Some(code_base(vp, (gate >> 16) as u16)?.wrapping_add(low & 0xffff) & 0xffff_ffff)
+            Some(base(vp)?.wrapping_add(low & 0xffff) & 0xffff_ffff)
         }
         _ => None,
     }
-}
-
-/// Base of a code segment by its selector.
-fn code_base(vp: &Processor, selector: u16) -> Option<u64> {
-    let [gdtr, ldtr] = read(vp, [Name::GDTR, Name::LDTR]).ok()?;
-    let table = if selector & 4 != 0 { ldtr.segment().base } else { gdtr.table().base };
-    let mut bytes = [0; 8];
-    vp.read_gva(Gva(table.wrapping_add(u64::from(selector & !7))), &mut bytes).ok()?;
-    let descriptor = u64::from_le_bytes(bytes);
-    Some(descriptor >> 16 & 0xff_ffff | descriptor >> 32 & 0xff00_0000)
 }
 
 #[cfg(test)]

@@ -277,6 +277,77 @@ fn all_registers_are_one_string() {
     assert_eq!(gdb.ask("g"), all);
 }
 
+/// The number of a register by its name, from the target's description.
+fn number_of(gdb: &mut Client, name: &str) -> u32 {
+    let mut description = String::new();
+    loop {
+        let part = gdb.ask(&format!("qXfer:features:read:target.xml:{:x},800", description.len()));
+        description.push_str(&part[1..]);
+        if !part.starts_with('m') {
+            break;
+        }
+    }
+    let (_, rest) = description.split_once(&format!("name=\"{name}\"")).expect("the register");
+    let (_, rest) = rest.split_once("regnum=\"").expect("a number");
+    rest.split('"').next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// The line of a segment in the list of registers.
+fn segment(gdb: &mut Client, name: &str) -> String {
+    let text = gdb.monitor("info registers");
+    let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{name} ")));
+    line.expect("the segment").trim().to_owned()
+}
+
+#[test]
+fn a_selector_loads_its_descriptor() {
+    const CS: u32 = 18;
+    const SS: u32 = 19;
+    const DS: u32 = 20;
+    const ES: u32 = 21;
+    let (_run, mut gdb) = paused(LOOP);
+    let descriptors: [u64; 8] = [
+        0,
+        0x00cf_9b00_0000_ffff, // 08: code
+        0x00cf_9300_0000_ffff, // 10: data
+        0x0040_9212_3000_0fff, // 18: data, small, at 123000h
+        0x00cf_1300_0000_ffff, // 20: data, not present
+        0x0000_8900_0000_0067, // 28: a task
+        0x00cf_9900_0000_ffff, // 30: code that cannot be read
+        0x00cf_f300_0000_ffff, // 38: data of level 3
+    ];
+    let hex: String = descriptors.into_iter().map(hex_word).collect();
+    gdb.order(&format!("M200200,40:{hex}"));
+    let (base, limit) = (number_of(&mut gdb, "gdtr_base"), number_of(&mut gdb, "gdtr_limit"));
+    gdb.order(&format!("P{base:x}={}", hex_word(0x20_0200)));
+    gdb.order(&format!("P{limit:x}=3f000000"));
+    let write = |gdb: &mut Client, number: u32, selector: u8| {
+        gdb.ask(&format!("P{number:x}={selector:02x}000000")) == "OK"
+    };
+    // The selector that is there keeps what it has.
+    let flat = segment(&mut gdb, "ds");
+    assert!(flat.starts_with("ds 0018") && write(&mut gdb, DS, 0x18));
+    assert_eq!(segment(&mut gdb, "ds"), flat);
+    assert!(write(&mut gdb, DS, 0x10) && write(&mut gdb, DS, 0x18));
+    let line = segment(&mut gdb, "ds");
+    assert_eq!(line, "ds 0018 base 0000000000123000 limit 00000fff attributes 4093");
+    assert_eq!(gdb.ask("m20021d,1"), "93", "accessed");
+    // Not present, a task, not readable, behind the table, in an LDT that is not there.
+    for selector in [0x20, 0x28, 0x30, 0x40, 0x0c] {
+        assert!(!write(&mut gdb, DS, selector), "{selector:x}");
+    }
+    assert_eq!(segment(&mut gdb, "ds"), line);
+    assert!(write(&mut gdb, DS, 0x3b) && write(&mut gdb, ES, 0));
+    assert_eq!(segment(&mut gdb, "es"), "es 0000 base 0000000000000000 limit 00000000 attributes 0000");
+    assert!(!write(&mut gdb, SS, 0x3b) && !write(&mut gdb, SS, 0) && write(&mut gdb, SS, 0x10));
+    assert!(!write(&mut gdb, CS, 0x18) && !write(&mut gdb, CS, 0) && write(&mut gdb, CS, 0x30));
+    // The guest goes on with them.
+    for _ in 0..3 {
+        gdb.resume("vCont;s:1");
+    }
+    assert_eq!(gdb.word(WATCHED), 0x1122_3344);
+}
+
 #[test]
 fn a_socket_in_the_file_system_serves_as_well() {
     let folder = tempfile::tempdir().expect("a temporary folder");

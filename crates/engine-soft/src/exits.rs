@@ -20,6 +20,7 @@ use openwhp_engine::Translation;
 use openwhp_engine::UnsupportedFeature;
 use openwhp_engine::VpContext;
 use openwhp_engine::VpException;
+use openwhp_hyperv::hypercall::Registers;
 use openwhp_x86::CpuExit;
 use openwhp_x86::env::Page;
 use openwhp_x86::exit::MemAccess;
@@ -43,9 +44,6 @@ use crate::cpuid;
 use crate::env::apic_exit;
 use crate::registers::segment_out;
 use crate::vp::SoftVp;
-
-/// Index of R8.
-const R8: usize = 8;
 
 impl SoftVp {
     /// What every exit reports.
@@ -181,23 +179,8 @@ impl SoftVp {
     }
 
     fn hypercall(&self) -> HypercallAccess {
-        let s = &self.cpu.s;
-        let mut xmm = [0; 6];
-        for (value, register) in xmm.iter_mut().zip(&s.vec.zmm) {
-            let mut bytes = [0; 16];
-            bytes.copy_from_slice(&register[..16]);
-            *value = u128::from_le_bytes(bytes);
-        }
-        HypercallAccess {
-            rax: s.gpr[RAX],
-            rbx: s.gpr[RBX],
-            rcx: s.gpr[RCX],
-            rdx: s.gpr[RDX],
-            r8: s.gpr[R8],
-            rsi: s.gpr[RSI],
-            rdi: s.gpr[RDI],
-            xmm,
-        }
+        let Registers { rax, rbx, rcx, rdx, rsi, rdi, r8, xmm, .. } = self.call_registers();
+        HypercallAccess { rax, rbx, rcx, rdx, r8, rsi, rdi, xmm }
     }
 
     /// Up to 16 bytes at RIP, as far as they can be fetched.

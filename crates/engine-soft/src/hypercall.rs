@@ -98,7 +98,8 @@ impl SoftVp {
         self.env().exits.extended.contains(switch)
     }
 
-    fn call_registers(&self) -> Registers {
+    /// The registers that a hypercall reads.
+    pub(crate) fn call_registers(&self) -> Registers {
         let s = &self.cpu.s;
         let mut xmm = [0; 6];
         for (value, register) in xmm.iter_mut().zip(&s.vec.zmm) {

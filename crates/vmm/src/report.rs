@@ -4,15 +4,16 @@ use std::fmt::Write;
 
 use openwhp::AccessType;
 use openwhp::Exit;
-use openwhp::Gva;
 use openwhp::MemoryAccess;
 use openwhp::Processor;
 use openwhp::RegisterName as Name;
-use openwhp::TranslateFlags;
-use openwhp::TranslateResult;
 use openwhp::emulation::EmulatorError;
 
-const GENERAL: [(&str, Name); 18] = [
+use crate::debug::vp::code_at;
+use crate::debug::vp::position;
+
+/// General registers by their names, in the debugger's order.
+pub(crate) const GENERAL: [(&str, Name); 16] = [
     ("rax", Name::RAX),
     ("rbx", Name::RBX),
     ("rcx", Name::RCX),
@@ -29,11 +30,10 @@ const GENERAL: [(&str, Name); 18] = [
     ("r13", Name::R13),
     ("r14", Name::R14),
     ("r15", Name::R15),
-    ("rip", Name::RIP),
-    ("rflags", Name::RFLAGS),
 ];
 
-const CONTROL: [(&str, Name); 6] = [
+/// Control registers by their names.
+pub(crate) const CONTROL: [(&str, Name); 6] = [
     ("cr0", Name::CR0),
     ("cr2", Name::CR2),
     ("cr3", Name::CR3),
@@ -42,19 +42,15 @@ const CONTROL: [(&str, Name); 6] = [
     ("efer", Name::EFER),
 ];
 
-const SEGMENTS: [(&str, Name); 8] = [
+/// Segment registers by their names, in the debugger's order.
+pub(crate) const SEGMENTS: [(&str, Name); 6] = [
     ("cs", Name::CS),
     ("ss", Name::SS),
     ("ds", Name::DS),
     ("es", Name::ES),
     ("fs", Name::FS),
     ("gs", Name::GS),
-    ("tr", Name::TR),
-    ("ldtr", Name::LDTR),
 ];
-
-/// Bytes shown at the instruction pointer.
-const CODE_BYTES: u64 = 16;
 
 /// The report of a guest that died at `exit`.
 #[must_use]
@@ -97,17 +93,13 @@ pub fn memory_access(access: &MemoryAccess, error: &EmulatorError) -> String {
 pub fn registers(vp: &Processor) -> String {
     let mut text = String::new();
     let value = |name| vp.register(name).unwrap_or_default();
-    for row in GENERAL.chunks(3) {
+    let whole = [&GENERAL[..], &[("rip", Name::RIP), ("rflags", Name::RFLAGS)], &CONTROL].concat();
+    for row in whole.chunks(3) {
         let cells: Vec<_> =
             row.iter().map(|(label, name)| format!("{label:>6} {:016x}", value(*name).low())).collect();
         let _ = writeln!(text, " {}", cells.join(" "));
     }
-    for row in CONTROL.chunks(3) {
-        let cells: Vec<_> =
-            row.iter().map(|(label, name)| format!("{label:>6} {:016x}", value(*name).low())).collect();
-        let _ = writeln!(text, " {}", cells.join(" "));
-    }
-    for (label, name) in SEGMENTS {
+    for (label, name) in SEGMENTS.into_iter().chain([("tr", Name::TR), ("ldtr", Name::LDTR)]) {
         let segment = value(name).segment();
         let _ = writeln!(
             text,
@@ -119,25 +111,12 @@ pub fn registers(vp: &Processor) -> String {
         let table = value(name).table();
         let _ = writeln!(text, " {label:>6}      base {:016x} limit {:04x}", table.base, table.limit);
     }
-    let _ = writeln!(text, "   code {}", code(vp, &value));
+    let _ = writeln!(text, "   code {}", code(vp));
     text
 }
 
-fn code(vp: &Processor, value: &dyn Fn(Name) -> openwhp::RegisterValue) -> String {
-    let cs = value(Name::CS).segment();
-    let is_long = cs.attributes & 1 << 13 != 0;
-    let linear = if is_long { value(Name::RIP).low() } else { cs.base.wrapping_add(value(Name::RIP).low()) };
-    let bytes = (0..CODE_BYTES).map_while(|index| byte_at(vp, linear.wrapping_add(index)));
-    let text: Vec<_> = bytes.map(|byte| format!("{byte:02x}")).collect();
+fn code(vp: &Processor) -> String {
+    let Ok(linear) = position(vp) else { return "not readable".to_owned() };
+    let text: Vec<_> = code_at(vp, linear).iter().map(|byte| format!("{byte:02x}")).collect();
     if text.is_empty() { format!("not readable at {linear:#x}") } else { text.join(" ") }
-}
-
-fn byte_at(vp: &Processor, linear: u64) -> Option<u8> {
-    let translation = vp.translate_gva(Gva(linear), TranslateFlags::empty()).ok()?;
-    if translation.result != TranslateResult::Success {
-        return None;
-    }
-    let mut byte = [0];
-    vp.partition().read_gpa(translation.gpa, &mut byte).ok()?;
-    Some(byte[0])
 }

@@ -1,17 +1,24 @@
 //! Installs the library into a temporary folder, compiles programs written for Windows with pkg-config's flags, and
 //! runs them.
 
+#[path = "../../capi/tests/installation/mod.rs"]
+mod installation;
+
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
-use std::process::Output;
+
+use installation::Choice;
+use installation::Installation;
+use installation::is_installed;
+use installation::run;
+use installation::workspace;
 
 /// Compilers, each with a language and a standard; everything is compiled and run with these.
-const COMPILERS: [(&str, &str, &str); 4] =
+const COMPILERS: [Choice<'_>; 4] =
     [("gcc", "c", "c11"), ("clang", "c", "c17"), ("g++", "c++", "c++17"), ("clang++", "c++", "c++20")];
 
 /// With these the headers are compiled, as the functions are the same.
-const STANDARDS: [(&str, &str, &str); 4] =
+const STANDARDS: [Choice<'_>; 4] =
     [("gcc", "c", "c17"), ("clang", "c", "c11"), ("g++", "c++", "c++20"), ("clang++", "c++", "c++17")];
 
 /// Programs of this crate: each says what is wrong and returns whether anything is.
@@ -62,87 +69,11 @@ const EXAMPLES: [(&str, &str); 4] = [
     ("cpp/win_mmio_device.cpp", MMIO_OUTPUT),
 ];
 
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let messages = String::from_utf8_lossy(&output.stderr);
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{command:?}:\n{messages}{printed}");
-    output
-}
-
-fn is_installed(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok();
-    if !found {
-        eprintln!("SKIPPED: no {tool}");
-    }
-    found
-}
-
-/// An installation below a folder.
-struct Installation {
-    root: tempfile::TempDir,
-}
-
-impl Installation {
-    fn new() -> Self {
-        let root = tempfile::tempdir().expect("a temporary folder");
-        // What the tests were built from is built already.
-        let profile = if cfg!(debug_assertions) { "PROFILE=dev" } else { "PROFILE=release" };
-        run(Command::new("make")
-            .current_dir(workspace())
-            .args(["install-lib", profile, "PREFIX=/usr"])
-            .arg(format!("DESTDIR={}", root.path().display())));
-        Self { root }
-    }
-
-    fn library_folder(&self) -> PathBuf {
-        self.root.path().join("usr/lib")
-    }
-
-    /// The flags of the one command that the documentation names.
-    fn flags(&self) -> Vec<String> {
-        let output = run(Command::new("pkg-config")
-            .env("PKG_CONFIG_PATH", self.library_folder().join("pkgconfig"))
-            .env("PKG_CONFIG_SYSROOT_DIR", self.root.path())
-            .args(["--cflags", "--libs", "winhvplatform-windows"]));
-        String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
-    }
-
-    /// Compiles a program without a warning; returns where it is.
-    fn compile(
-        &self,
-        (compiler, language, standard): (&str, &str, &str),
-        flags: &[String],
-        source: &Path,
-    ) -> PathBuf {
-        let stem = source.file_stem().and_then(|stem| stem.to_str()).expect("a name");
-        let binary = self.root.path().join(format!("{stem}-{compiler}-{standard}"));
-        run(Command::new(compiler)
-            .args(["-x", language, &format!("-std={standard}"), "-Wall", "-Wextra", "-Werror"])
-            .arg(source)
-            .args(["-x", "none", "-o"])
-            .arg(&binary)
-            .args(flags));
-        binary
-    }
-
-    fn output_of(&self, binary: &Path) -> String {
-        let output = run(Command::new(binary).env("LD_LIBRARY_PATH", self.library_folder()));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-}
-
 #[test]
 fn windows_programs_compile_unchanged_and_run() {
-    if !["make", "pkg-config", "gcc"].into_iter().all(is_installed) {
-        return;
-    }
-    let installation = Installation::new();
-    let flags = installation.flags();
+    let Some(installation) = Installation::new() else { return };
+    // The one command that the documentation names.
+    let flags = installation.flags("winhvplatform-windows", &["--cflags", "--libs"]);
     for choice in COMPILERS {
         if is_installed(choice.0) {
             checks_hold(&installation, &flags, choice);
@@ -171,7 +102,7 @@ fn every_header_stands_alone(installation: &Installation, flags: &[String]) {
     }
 }
 
-fn checks_hold(installation: &Installation, flags: &[String], choice: (&str, &str, &str)) {
+fn checks_hold(installation: &Installation, flags: &[String], choice: Choice<'_>) {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
     for check in CHECKS {
         let binary = installation.compile(choice, flags, &sources.join(format!("{check}.c")));
@@ -179,7 +110,7 @@ fn checks_hold(installation: &Installation, flags: &[String], choice: (&str, &st
     }
 }
 
-fn examples_print_what_they_say(installation: &Installation, flags: &[String], choice: (&str, &str, &str)) {
+fn examples_print_what_they_say(installation: &Installation, flags: &[String], choice: Choice<'_>) {
     for (example, expected) in EXAMPLES {
         if example.ends_with(".cpp") && choice.1 != "c++" {
             continue;

@@ -8,6 +8,9 @@ use openwhp::RegisterValue;
 use openwhp::SegmentRegister;
 
 use super::segments;
+use crate::report::CONTROL;
+use crate::report::GENERAL;
+use crate::report::SEGMENTS;
 
 /// Which description the debugger gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -204,7 +207,7 @@ fn table(layout: Layout, has_avx: bool) -> Vec<Register> {
     let mut add = |feature, name: &str, bits, kind, place| {
         list.push(Register { name: name.to_owned(), bits, kind, feature, place });
     };
-    let general: &[(&str, Name)] = if is_64_bit { &GENERAL_64 } else { &GENERAL_32 };
+    let general: &[(&str, Name)] = if is_64_bit { &GENERAL } else { &GENERAL_32 };
     for (name, register) in general {
         let kind = if name.ends_with("sp") || name.ends_with("bp") { data } else { integer };
         add(Feature::Core, name, wide, kind, Place::Whole(*register));
@@ -235,30 +238,14 @@ fn table(layout: Layout, has_avx: bool) -> Vec<Register> {
         add(Feature::Segments, "fs_base", 64, "int64", Place::Base(Name::FS));
         add(Feature::Segments, "gs_base", 64, "int64", Place::Base(Name::GS));
     }
-    for (name, bits, kind, place) in SYSTEM {
-        add(Feature::System, name, bits, kind, place);
+    for (name, register) in [("k_gs_base", Name::KERNEL_GS_BASE)].into_iter().chain(CONTROL) {
+        add(Feature::System, name, 64, "int64", Place::Whole(register));
+    }
+    for (name, bits, place) in SYSTEM {
+        add(Feature::System, name, bits, if bits == 64 { "int64" } else { "int32" }, place);
     }
     list
 }
-
-const GENERAL_64: [(&str, Name); 16] = [
-    ("rax", Name::RAX),
-    ("rbx", Name::RBX),
-    ("rcx", Name::RCX),
-    ("rdx", Name::RDX),
-    ("rsi", Name::RSI),
-    ("rdi", Name::RDI),
-    ("rbp", Name::RBP),
-    ("rsp", Name::RSP),
-    ("r8", Name::R8),
-    ("r9", Name::R9),
-    ("r10", Name::R10),
-    ("r11", Name::R11),
-    ("r12", Name::R12),
-    ("r13", Name::R13),
-    ("r14", Name::R14),
-    ("r15", Name::R15),
-];
 
 const GENERAL_32: [(&str, Name); 8] = [
     ("eax", Name::RAX),
@@ -269,15 +256,6 @@ const GENERAL_32: [(&str, Name); 8] = [
     ("ebp", Name::RBP),
     ("esi", Name::RSI),
     ("edi", Name::RDI),
-];
-
-const SEGMENTS: [(&str, Name); 6] = [
-    ("cs", Name::CS),
-    ("ss", Name::SS),
-    ("ds", Name::DS),
-    ("es", Name::ES),
-    ("fs", Name::FS),
-    ("gs", Name::GS),
 ];
 
 const X87_FIELDS: [(&str, X87); 8] = [
@@ -291,24 +269,17 @@ const X87_FIELDS: [(&str, X87); 8] = [
     ("fop", X87::Opcode),
 ];
 
-const SYSTEM: [(&str, usize, &str, Place); 17] = [
-    ("k_gs_base", 64, "int64", Place::Whole(Name::KERNEL_GS_BASE)),
-    ("cr0", 64, "int64", Place::Whole(Name::CR0)),
-    ("cr2", 64, "int64", Place::Whole(Name::CR2)),
-    ("cr3", 64, "int64", Place::Whole(Name::CR3)),
-    ("cr4", 64, "int64", Place::Whole(Name::CR4)),
-    ("cr8", 64, "int64", Place::Whole(Name::CR8)),
-    ("efer", 64, "int64", Place::Whole(Name::EFER)),
-    ("cs_base", 64, "int64", Place::Base(Name::CS)),
-    ("ss_base", 64, "int64", Place::Base(Name::SS)),
-    ("ds_base", 64, "int64", Place::Base(Name::DS)),
-    ("es_base", 64, "int64", Place::Base(Name::ES)),
-    ("gdtr_base", 64, "int64", Place::TableBase(Name::GDTR)),
-    ("gdtr_limit", 32, "int32", Place::TableLimit(Name::GDTR)),
-    ("idtr_base", 64, "int64", Place::TableBase(Name::IDTR)),
-    ("idtr_limit", 32, "int32", Place::TableLimit(Name::IDTR)),
-    ("tr_base", 64, "int64", Place::Base(Name::TR)),
-    ("ldtr_base", 64, "int64", Place::Base(Name::LDTR)),
+const SYSTEM: [(&str, usize, Place); 10] = [
+    ("cs_base", 64, Place::Base(Name::CS)),
+    ("ss_base", 64, Place::Base(Name::SS)),
+    ("ds_base", 64, Place::Base(Name::DS)),
+    ("es_base", 64, Place::Base(Name::ES)),
+    ("gdtr_base", 64, Place::TableBase(Name::GDTR)),
+    ("gdtr_limit", 32, Place::TableLimit(Name::GDTR)),
+    ("idtr_base", 64, Place::TableBase(Name::IDTR)),
+    ("idtr_limit", 32, Place::TableLimit(Name::IDTR)),
+    ("tr_base", 64, Place::Base(Name::TR)),
+    ("ldtr_base", 64, Place::Base(Name::LDTR)),
 ];
 
 fn describe(layout: Layout, list: &[Register]) -> String {

@@ -177,7 +177,8 @@ fn position_of(exit: &Exit) -> u64 {
 }
 
 /// As many bytes from a linear address as can be read, up to 16.
-fn code_at(vp: &Processor, address: u64) -> Vec<u8> {
+#[must_use]
+pub fn code_at(vp: &Processor, address: u64) -> Vec<u8> {
     let mut bytes = vec![0; 16];
     if vp.read_gva(Gva(address), &mut bytes).is_err() {
         let readable = 16 - (address.wrapping_add(16) & 0xfff).min(16) as usize;

@@ -258,7 +258,7 @@ impl LocalApic {
         match register {
             register::ID if self.mode() == Mode::X2Apic => self.id = word,
             register::ID => self.set_xapic_id(word),
-            register::ICR => self.icr = value,
+            register::ICR => self.store_icr(value),
             register::ESR => {
                 self.esr = word & 0xFF;
                 self.esr_pending = 0;
@@ -340,7 +340,7 @@ impl LocalApic {
             Register(0x20..=0x27) => self.irr.words()[usize::from(number & 7)],
             register::ESR => self.esr,
             register::ICR => self.icr as u32,
-            register::ICR_HIGH => (self.icr >> 32) as u32,
+            register::ICR_HIGH => self.icr_high(),
             register::INITIAL_COUNT => self.timer.initial,
             register::CURRENT_COUNT => self.timer.current(self.timer_mode(), now),
             register::DIVIDE => self.timer.divide,
@@ -419,6 +419,18 @@ impl LocalApic {
         if is_deadline(old_mode) != is_deadline(self.timer_mode()) {
             self.timer.stop();
         }
+    }
+
+    /// The upper half of the command register: a destination of 8 bits outside x2APIC mode.
+    pub(crate) fn icr_high(&self) -> u32 {
+        let high = (self.icr >> 32) as u32;
+        if self.mode() == Mode::X2Apic { high } else { high & 0xFF00_0000 }
+    }
+
+    /// Stores a command register for the host, who may do so before it chooses the mode. The answer of a remote read
+    /// is the host's to set.
+    pub(crate) fn store_icr(&mut self, icr: u64) {
+        self.icr = icr & 0xFFFF_FFFF_000F_CFFF;
     }
 
     /// Stores the command register and decodes what it asks for.

@@ -65,7 +65,7 @@ impl LocalApic {
         self.set_vectors(words(register::ISR0), words(register::TMR0), words(register::IRR0));
         self.esr = word(register::ESR) & 0xFF;
         self.esr_pending = 0;
-        self.icr = u64::from(word(register::ICR_HIGH)) << 32 | u64::from(word(register::ICR));
+        self.store_icr(u64::from(word(register::ICR_HIGH)) << 32 | u64::from(word(register::ICR)));
         self.remote_read = word(register::REMOTE_READ);
         let entries = core::array::from_fn(|index| match PACKED_LVT[index] {
             LvtEntry::Cmci => word(register::LVT_CMCI),
@@ -94,7 +94,7 @@ impl LocalApic {
         words[21..29].copy_from_slice(&self.irr.words());
         words[21] |= if self.is_nmi_pending() { NMI_IN_IRR0 } else { 0 };
         words[29] = self.esr;
-        words[30] = (self.icr >> 32) as u32;
+        words[30] = self.icr_high();
         words[31] = self.icr as u32;
         for (word, entry) in words[32..39].iter_mut().zip(PACKED_LVT) {
             *word = if entry == LvtEntry::Cmci && !self.config.cmci { 0 } else { self.lvt[entry as usize] };
@@ -114,7 +114,7 @@ impl LocalApic {
         self.set_vectors(eight(5), eight(13), eight(21));
         self.esr = words[29] & 0xFF;
         self.esr_pending = words[39] & 0xFF;
-        self.icr = u64::from(words[30]) << 32 | u64::from(words[31]);
+        self.store_icr(u64::from(words[30]) << 32 | u64::from(words[31]));
         self.remote_read = words[43];
         let entries = core::array::from_fn(|index| words[32 + index]);
         let counts = Counts { initial: words[40], current: words[41], divide: words[42] };

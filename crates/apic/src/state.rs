@@ -94,7 +94,7 @@ impl LocalApic {
         self.irr = state.irr.without_reserved();
         self.esr = state.esr & 0xFF;
         self.esr_pending = state.esr_pending & 0xFF;
-        self.icr = state.icr;
+        self.store_icr(state.icr);
         for entry in crate::LvtEntry::ALL {
             let kept = entry.writable(self.config.tsc_deadline) | entry.read_only() & lvt::REMOTE_IRR;
             self.lvt[entry as usize] = state.lvt[entry as usize] & kept;

@@ -32,6 +32,9 @@ pub(crate) fn decode_pending_event(value: u128) -> Option<PendingEvent> {
     }
 }
 
+/// PendingInterruption: the event is nested in the delivery of another. Nothing follows from it here.
+pub(crate) const NESTED: u64 = 1 << 9;
+
 /// Interruption types of the PendingInterruption register.
 const TYPES: [(u64, EventKind); 6] = [
     (0, EventKind::Interrupt),

@@ -284,7 +284,12 @@ impl SoftVp {
     fn get_event(&mut self, number: u32) -> Option<RegisterValue> {
         let events = &self.cpu.s.events;
         Some(match number {
-            n::PENDING_INTERRUPTION => events::encode_interruption(events.inject.as_ref()).into(),
+            n::PENDING_INTERRUPTION => {
+                let event = events::encode_interruption(events.inject.as_ref());
+                // Every delivery counts like an instruction.
+                let is_nested = event != 0 && self.nested_at == Some(self.cpu.s.icount);
+                (event | if is_nested { events::NESTED } else { 0 }).into()
+            }
             n::INTERRUPT_STATE => (u64::from(events.shadow) | u64::from(events.nmi_masked) << 1).into(),
             n::PENDING_EVENT => {
                 // An external interrupt reads back until it is delivered.
@@ -308,8 +313,8 @@ impl SoftVp {
             }
             n::ACTIVITY => {
                 let bits = match self.cpu.s.activity {
-                    Activity::WaitForSipi => 1,
-                    Activity::Halted if self.is_idle => 4,
+                    Activity::WaitForSipi => 1 | self.suspended & 6,
+                    Activity::Halted if self.is_idle => 4 | self.suspended & 2,
                     Activity::Halted => 2,
                     Activity::Active | Activity::Shutdown => 0,
                 };
@@ -648,6 +653,7 @@ impl SoftVp {
         match number {
             n::PENDING_INTERRUPTION => {
                 let event = events::decode_interruption(low).unwrap_or_default();
+                self.nested_at = (low & events::NESTED != 0).then_some(self.cpu.s.icount);
                 // Writing back what was read keeps an interrupted delivery what it is.
                 let old = events::encode_interruption(self.cpu.s.events.inject.as_ref());
                 if events::encode_interruption(event.as_ref()) != old {
@@ -679,6 +685,7 @@ impl SoftVp {
             }
             n::ACTIVITY => {
                 self.is_idle = low & 4 != 0;
+                self.suspended = low;
                 self.cpu.s.activity = match low {
                     0 => Activity::Active,
                     bits if bits & 1 != 0 => Activity::WaitForSipi,

@@ -72,6 +72,10 @@ pub(crate) struct SoftVp {
     pub(crate) is_ext_int_started: bool,
     /// Parked by the guest idle register rather than by HLT.
     pub(crate) is_idle: bool,
+    /// The activity register as the client wrote it: what suspends the processor besides its present activity.
+    pub(crate) suspended: u64,
+    /// The client wrote a nested event, which waits as long as the count of instructions is this.
+    pub(crate) nested_at: Option<u64>,
     /// Length of the instruction behind the last exit.
     pub(crate) exit_length: u8,
     /// Where and how eagerly its thread runs.
@@ -104,6 +108,8 @@ impl SoftVp {
             is_unchecked: true,
             is_ext_int_started: false,
             is_idle: false,
+            suspended: 0,
+            nested_at: None,
             exit_length: 0,
             placement: Placement::default(),
             limiter: None,
@@ -242,6 +248,8 @@ impl SoftVp {
         self.is_ext_int_started = false;
         self.is_injection_new = false;
         self.is_idle = false;
+        self.suspended = 0;
+        self.nested_at = None;
         let env = self.env();
         env.ext_int = None;
         env.holds_ext_int = false;

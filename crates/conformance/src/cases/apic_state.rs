@@ -35,8 +35,8 @@ cases! { "apic state":
     the_end_of_an_interrupt_exits_by_its_trigger from "exits.md 2.15",
 }
 
-const XAPIC: WHV_X64_LOCAL_APIC_EMULATION_MODE = WHvX64LocalApicEmulationModeXApic;
-const X2APIC: WHV_X64_LOCAL_APIC_EMULATION_MODE = WHvX64LocalApicEmulationModeX2Apic;
+pub(super) const XAPIC: WHV_X64_LOCAL_APIC_EMULATION_MODE = WHvX64LocalApicEmulationModeXApic;
+pub(super) const X2APIC: WHV_X64_LOCAL_APIC_EMULATION_MODE = WHvX64LocalApicEmulationModeX2Apic;
 const X2APIC_BASE: u64 = 0xFEE0_0D00;
 const PACKED: WHV_VIRTUAL_PROCESSOR_STATE_TYPE = WHvVirtualProcessorStateTypeInterruptControllerState2;
 
@@ -299,7 +299,7 @@ fn the_packed_form_leaves_the_task_priority_alone(engine: &Engine) {
 }
 
 /// 32-bit code: mov dword [0xFEE00000 + offset], value; ten bytes.
-fn store(offset: u32, value: u32) -> Vec<u8> {
+pub(super) fn store(offset: u32, value: u32) -> Vec<u8> {
     let mut code = vec![0xC7, 0x05];
     code.extend((0xFEE0_0000 + offset).to_le_bytes());
     code.extend(value.to_le_bytes());
@@ -317,7 +317,7 @@ fn wrmsr(register: u32, value: u32) -> Vec<u8> {
 }
 
 /// Two processors, the first in protected mode at these pieces of code and a port write.
-fn guest(
+pub(super) fn guest(
     engine: &Engine,
     mode: WHV_X64_LOCAL_APIC_EMULATION_MODE,
     pieces: &[Vec<u8>],

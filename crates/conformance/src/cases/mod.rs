@@ -47,6 +47,7 @@ mod register_sweep;
 mod register_table;
 mod scheduling;
 mod state;
+mod stored_bits;
 mod synic;
 mod synthetic;
 mod synthetic_msr;
@@ -138,6 +139,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         synic::CASES,
         hypercall::CASES,
         absent::CASES,
+        stored_bits::CASES,
         extension::CASES,
         emulator::CASES,
         emulator_system::CASES,

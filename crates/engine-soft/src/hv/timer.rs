@@ -144,6 +144,7 @@ impl SoftVp {
             self.env().wants_idle = false;
             self.cpu.s.activity = Activity::Halted;
             self.is_idle = true;
+            self.suspended = 0;
         }
         if self.cpu.s.activity != Activity::Halted {
             self.is_idle = false;

@@ -76,6 +76,8 @@ pub(crate) struct SoftVp {
     pub(crate) suspended: u64,
     /// The client wrote a nested event, which waits as long as the count of instructions is this.
     pub(crate) nested_at: Option<u64>,
+    /// With the deterministic clock: the instruction behind the last exit, which the client may finish.
+    left_at: Option<u64>,
     /// Length of the instruction behind the last exit.
     pub(crate) exit_length: u8,
     /// Where and how eagerly its thread runs.
@@ -110,6 +112,7 @@ impl SoftVp {
             is_idle: false,
             suspended: 0,
             nested_at: None,
+            left_at: None,
             exit_length: 0,
             placement: Placement::default(),
             limiter: None,
@@ -250,6 +253,7 @@ impl SoftVp {
         self.is_idle = false;
         self.suspended = 0;
         self.nested_at = None;
+        self.left_at = None;
         let env = self.env();
         env.ext_int = None;
         env.holds_ext_int = false;
@@ -284,7 +288,9 @@ impl SoftVp {
         }
         if self.shared.clock.is_deterministic() {
             let icount = self.cpu.s.icount;
-            let retired = self.shared.clock.retired();
+            // An instruction that the client has finished takes its time, too.
+            let is_finished = self.left_at.take().is_some_and(|rip| rip != self.cpu.s.rip);
+            let retired = self.shared.clock.retired().wrapping_add(u64::from(is_finished));
             let env = self.env();
             env.retired_base = retired.wrapping_sub(icount);
             env.has_new_limit = true;
@@ -422,6 +428,9 @@ impl SoftVp {
         let result = self.run_to_exit(&mut exit.reason);
         if result.is_ok() {
             exit.vp = self.context(&exit.reason);
+        }
+        if self.shared.clock.is_deterministic() {
+            self.left_at = (result.is_ok() && is_instruction(&exit.reason)).then_some(exit.vp.rip);
         }
         self.publish();
         self.shared.leave(&self.vp);
@@ -651,6 +660,20 @@ impl SoftVp {
     }
 }
 
+/// The exit stands before an instruction, which the client may finish.
+fn is_instruction(reason: &ExitReason) -> bool {
+    matches!(
+        reason,
+        ExitReason::MemoryAccess(_)
+            | ExitReason::IoPort(_)
+            | ExitReason::Msr(_)
+            | ExitReason::Cpuid(_)
+            | ExitReason::Rdtsc(_)
+            | ExitReason::Hypercall(_)
+            | ExitReason::Exception(_)
+    )
+}
+
 impl EngineVp for SoftVp {
     fn run(&mut self, exit: &mut Exit) -> Result<(), EngineRunError> {
         let start = coarse_ns();
@@ -752,6 +775,7 @@ impl EngineVp for SoftVp {
             let mut bus = Bus { mmio, ports };
             match vp.cpu.emulate_one(&mut bus) {
                 Ok(()) => {
+                    vp.left_at = None;
                     vp.vp.counters.emulated();
                     Ok(())
                 }

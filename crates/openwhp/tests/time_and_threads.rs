@@ -17,10 +17,12 @@ use openwhp::Gpa;
 use openwhp::GuestMemory;
 use openwhp::GuestNs;
 use openwhp::MapFlags;
+use openwhp::OpenBus;
 use openwhp::Partition;
 use openwhp::RegisterName as Name;
 use openwhp::TimeError;
 use openwhp::VpIndex;
+use openwhp::emulate;
 
 #[test]
 fn time_starts_with_the_first_run_and_can_be_suspended() {
@@ -72,6 +74,27 @@ fn counted_alarms_are_exact() {
     m.vp.set_alarm(Some(GuestNs(1001))).expect("alarm");
     assert_eq!(m.run().reason, ExitReason::Alarm);
     assert_eq!((m.partition.guest_time_ns(), m.get(Name::RAX), m.get(Name::RIP)), (1001, 501, CODE + 1));
+}
+
+#[test]
+fn an_instruction_that_the_client_finishes_takes_its_time() {
+    // out 0x80, al; mov al, [0]; inc ax; out 0x80, al
+    let m = deterministic(&[0xE6, 0x80, 0xA0, 0x00, 0x00, 0x40, 0xE6, 0x80]);
+    m.vp.set_registers(&[(Name::DS, common::data_segment(0x20_0000).into())]).expect("DS");
+    let exit = m.run();
+    m.set(Name::RIP, exit.vp.rip);
+    m.run();
+    assert_eq!(m.partition.guest_time_ns(), 0, "nothing has been done yet");
+    m.skip(&exit);
+    let exit = m.run();
+    assert_eq!(m.partition.guest_time_ns(), 1);
+    // The processor itself finishes this one.
+    emulate::mmio(&m.vp, &exit, &mut OpenBus).expect("mov al, [0]");
+    assert_eq!(m.next_out(), (0x80, 0));
+    assert_eq!(m.partition.guest_time_ns(), 3);
+    m.set(Name::RIP, CODE + 5);
+    assert_eq!(m.next_out(), (0x80, 1));
+    assert_eq!(m.partition.guest_time_ns(), 5);
 }
 
 #[test]

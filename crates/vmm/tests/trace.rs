@@ -18,9 +18,9 @@ const CODE: &[u8] = &[
 const GOLDEN: &str = "\
 # sequence guest-seconds vp rip reason details
          0     0.000000010  0 0x0000000000100022 port access=write port=0x80 size=1 value=0x12
-         1     0.000000010  0 0x0000000000100024 port access=read port=0x80 size=1
-         2     0.000000010  0 0x0000000000100026 memory access=read gpa=0xb0000000 gva=0xb0000000 why=unmapped code=a1000000b066ba040666b8003466efeb
-         3     0.000000030  0 0x0000000000100033 port access=write port=0x604 size=2 value=0x3400
+         1     0.000000020  0 0x0000000000100024 port access=read port=0x80 size=1
+         2     0.000000030  0 0x0000000000100026 memory access=read gpa=0xb0000000 gva=0xb0000000 why=unmapped code=a1000000b066ba040666b8003466efeb
+         3     0.000000060  0 0x0000000000100033 port access=write port=0x604 size=2 value=0x3400
 ";
 
 fn guest(folder: &Path) -> PathBuf {

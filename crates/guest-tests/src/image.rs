@@ -33,6 +33,7 @@ impl<'a> Program<'a> {
     fn sources(self) -> Vec<PathBuf> {
         let root = sources_root();
         let own = root.join(self.folder);
+        let processors = (self.folder == "long").then(|| root.join("lib/processors.S"));
         [
             root.join("lib").join(format!("{}.S", self.folder)),
             root.join("lib/library.c"),
@@ -40,6 +41,7 @@ impl<'a> Program<'a> {
             own.join(format!("{}.S", self.name)),
         ]
         .into_iter()
+        .chain(processors)
         .filter(|file| file.exists())
         .collect()
     }

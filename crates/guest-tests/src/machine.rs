@@ -5,13 +5,16 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::mpsc;
 use std::thread;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use openwhp::ApicMode;
 use openwhp::ClockMode;
 use openwhp::EngineChoice;
+use openwhp::Exit;
 use openwhp::ExitReason;
 use openwhp::Gpa;
 use openwhp::GuestMemory;
@@ -26,6 +29,9 @@ use openwhp::VpIndex;
 use openwhp::emulate;
 
 use crate::Report;
+use crate::host::HOST_PORT;
+use crate::host::Host;
+use crate::host::Then;
 
 const MEMORY_SIZE: u64 = 64 << 20;
 const IMAGE: u64 = 1 << 20;
@@ -53,6 +59,8 @@ pub enum End {
 pub struct Machine {
     /// Number of processors.
     pub processors: u32,
+    /// Mode of the local APICs. Without any, interrupts come by injection only, and there is no hypervisor interface.
+    pub apic: ApicMode,
     /// The engine.
     pub engine: EngineChoice,
     /// Source of guest time.
@@ -62,10 +70,11 @@ pub struct Machine {
 }
 
 impl Default for Machine {
-    /// One processor, any engine, the host's clock, two minutes.
+    /// One processor with an x2APIC, any engine, the host's clock, two minutes.
     fn default() -> Self {
         Self {
             processors: 1,
+            apic: ApicMode::X2Apic,
             engine: EngineChoice::Auto,
             clock: ClockMode::Host,
             time_limit: Duration::from_secs(120),
@@ -79,14 +88,16 @@ impl Machine {
     /// # Errors
     /// When the platform refuses the machine. What goes wrong later is the report's [`End`].
     pub fn run(&self, image: &[u8]) -> Result<Report> {
-        let offered = openwhp::capabilities(self.engine)?.synthetic_features;
-        let partition = Partition::builder()
+        let mut builder = Partition::builder()
             .engine(self.engine)
             .clock(self.clock)
             .processors(self.processors)
-            .apic(ApicMode::X2Apic)
-            .property(Property::SyntheticProcessorFeaturesBanks(offered))
-            .build()?;
+            .apic(self.apic);
+        if self.apic != ApicMode::None {
+            let offered = openwhp::capabilities(self.engine)?.synthetic_features;
+            builder = builder.property(Property::SyntheticProcessorFeaturesBanks(offered));
+        }
+        let partition = builder.build()?;
         let memory = GuestMemory::new(MEMORY_SIZE)?;
         memory.write(IMAGE, image)?;
         let rights = MapFlags::READ | MapFlags::WRITE | MapFlags::EXECUTE;
@@ -96,14 +107,16 @@ impl Machine {
             .collect::<Result<_, _>>()?;
         start_flat(&processors[0]).context("cannot set the first processor up")?;
 
+        let host = Arc::new(Host::new(&partition, &memory, self.apic));
         let console = Arc::new(Mutex::new(Console::default()));
         let (ended, first_end) = mpsc::channel();
         let threads: Vec<_> = processors
             .iter()
             .map(|vp| {
-                let (vp, console, ended) = (vp.clone(), Arc::clone(&console), ended.clone());
+                let (vp, ended) = (vp.clone(), ended.clone());
+                let (host, console) = (Arc::clone(&host), Arc::clone(&console));
                 thread::spawn(move || {
-                    if let Some(end) = run_processor(&vp, &console) {
+                    if let Some(end) = run_processor(&vp, &host, &console) {
                         // Nobody listens any more once the first end is known.
                         let _ = ended.send(end);
                     }
@@ -113,11 +126,8 @@ impl Machine {
         let end = first_end.recv_timeout(self.time_limit).unwrap_or(End::TimeOut);
         lock(&console).is_over = true;
         processors.iter().for_each(Processor::cancel);
-        for thread in threads {
-            if thread.join().is_err() {
-                return Ok(Report { text: lock(&console).take_text(), end: End::Unexpected("panic".into()) });
-            }
-        }
+        let panicked = threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
+        let end = if host.end() && panicked == 0 { end } else { End::Unexpected("panic".into()) };
         Ok(Report { text: lock(&console).take_text(), end })
     }
 }
@@ -179,27 +189,41 @@ fn lock(console: &Mutex<Console>) -> std::sync::MutexGuard<'_, Console> {
 }
 
 /// Runs one processor until the program, or the machine, ends; `None` when another one ended it.
-fn run_processor(vp: &Processor, console: &Mutex<Console>) -> Option<End> {
+fn run_processor(vp: &Processor, host: &Arc<Host>, console: &Mutex<Console>) -> Option<End> {
     loop {
-        let exit = match vp.run() {
+        let exit = match host.run(vp) {
             Ok(exit) => exit,
-            Err(error) => return Some(End::Unexpected(format!("run failed: {error}"))),
+            Err(error) => return Some(End::Unexpected(format!("run failed: {error:#}"))),
         };
-        match &exit.reason {
-            ExitReason::IoPort(_) => {
-                let mut console = lock(console);
-                if let Err(error) = emulate::port(vp, &exit, &mut *console) {
-                    return Some(End::Unexpected(format!("port access failed: {error}")));
-                }
-                if let Some(status) = console.status {
-                    return Some(End::Status(status));
-                }
-            }
-            ExitReason::ApicEoi(_) => {}
-            ExitReason::Canceled if lock(console).is_over => return None,
-            ExitReason::Canceled => {}
-            ExitReason::UnrecoverableException => return Some(End::TripleFault { rip: exit.vp.rip }),
-            other => return Some(End::Unexpected(format!("{other:?} at {:#x}", exit.vp.rip))),
+        if exit.reason == ExitReason::Canceled && lock(console).is_over {
+            return None;
+        }
+        match answer(vp, &exit, host, console) {
+            Ok(None) => {}
+            Ok(end) => return end,
+            Err(error) => return Some(End::Unexpected(format!("{error:#} at {:#x}", exit.vp.rip))),
         }
     }
+}
+
+/// Answers an exit; says if it was the program's end.
+fn answer(vp: &Processor, exit: &Exit, host: &Arc<Host>, console: &Mutex<Console>) -> Result<Option<End>> {
+    match &exit.reason {
+        ExitReason::IoPort(io) => {
+            if io.port == HOST_PORT && io.is_write && host.call(vp, io.rax & 0xFFFF_FFFF)? == Then::Retry {
+                return Ok(None);
+            }
+            let mut console = lock(console);
+            emulate::port(vp, exit, &mut *console).context("port access failed")?;
+            return Ok(console.status.map(End::Status));
+        }
+        ExitReason::ApicEoi(_) | ExitReason::Canceled => {}
+        ExitReason::MemoryAccess(_) if host.access(vp, exit)? => {}
+        ExitReason::InterruptWindow(kind) => host.window(vp, *kind)?,
+        ExitReason::SynicSintDeliverable(sints) => host.deliverable(*sints),
+        ExitReason::Halt if host.waits_for_interrupt(vp)? => {}
+        ExitReason::UnrecoverableException => return Ok(Some(End::TripleFault { rip: exit.vp.rip })),
+        other => bail!("{other:?}"),
+    }
+    Ok(None)
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use openwhp::ApicMode;
 use openwhp::ClockMode;
 use openwhp_guest_tests::End;
 use openwhp_guest_tests::Machine;
@@ -64,6 +65,16 @@ programs! {
     local_apic: "long/apic", 1, 62;
     hypervisor_interface: "long/hyperv", 1, 43;
     several_processors: "long/smp", 4, 35;
+    time_stands_while_it_is_suspended: "long/suspend", 2, 50;
+    doorbells_ring_and_interrupt: "long/doorbells", 2, 55;
+    messages_wait_for_a_free_slot: "long/messages", 1, 17;
+}
+
+#[test]
+fn injected_interrupts_arrive_at_the_first_boundary_that_allows_them() {
+    for apic in [ApicMode::None, ApicMode::XApic, ApicMode::X2Apic] {
+        check("long/windows", &Machine { apic, ..Machine::default() }, 67);
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub fn access(
     ports: &mut dyn PortBus,
 ) -> Result<(), EmulateError> {
     match &exit.reason {
-        ExitReason::IoPort(io) if !io.is_string && !is_debugged(exit) => plain_port(vp, exit, ports),
+        ExitReason::IoPort(io) if !io.is_string && !needs_engine(exit) => plain_port(vp, exit, ports),
         ExitReason::MemoryAccess(_) | ExitReason::IoPort(_) => vp.emulate(mmio, ports),
         _ => Err(EmulateError::WrongExit),
     }
@@ -53,16 +53,17 @@ pub fn mmio(vp: &Processor, exit: &Exit, bus: &mut dyn MmioBus) -> Result<(), Em
 /// [`EmulateError`]; the processor is unchanged then.
 pub fn port(vp: &Processor, exit: &Exit, bus: &mut dyn PortBus) -> Result<(), EmulateError> {
     match &exit.reason {
-        ExitReason::IoPort(io) if !io.is_string && !is_debugged(exit) => plain_port(vp, exit, bus),
+        ExitReason::IoPort(io) if !io.is_string && !needs_engine(exit) => plain_port(vp, exit, bus),
         ExitReason::IoPort(_) => vp.emulate(&mut OpenBus, bus),
         _ => Err(EmulateError::WrongExit),
     }
 }
 
-/// Whether the instruction may end in a debug trap, which the engine has to raise.
-fn is_debugged(exit: &Exit) -> bool {
-    const TRAP_FLAG: u64 = 1 << 8;
-    exit.vp.rflags & TRAP_FLAG != 0 || exit.vp.execution.contains(ExecutionState::DEBUG_ACTIVE)
+/// Whether the instruction may end in a debug trap, or ends an interrupt shadow or RFLAGS.RF, which the engine does.
+fn needs_engine(exit: &Exit) -> bool {
+    const TRAP_OR_RESUME: u64 = 1 << 8 | 1 << 16;
+    let special = ExecutionState::DEBUG_ACTIVE | ExecutionState::INTERRUPT_SHADOW;
+    exit.vp.rflags & TRAP_OR_RESUME != 0 || exit.vp.execution.intersects(special)
 }
 
 /// IN and OUT need no decoding: the exit says everything.

@@ -5,10 +5,12 @@ mod common;
 use common::CODE;
 use common::HANDLER;
 use common::Machine;
+use openwhp::ExecutionState;
 use openwhp::ExitReason;
 use openwhp::ExtendedVmExits;
 use openwhp::Gpa;
 use openwhp::MmioBus;
+use openwhp::OpenBus;
 use openwhp::Partition;
 use openwhp::Property;
 use openwhp::RegisterName as Name;
@@ -53,4 +55,14 @@ fn an_exception_that_exits_is_the_next_runs_exit() {
     let exit = m.run();
     assert!(matches!(exit.reason, ExitReason::Exception(exception) if exception.vector == 0), "{exit:?}");
     assert_eq!((exit.vp.rip, m.get(Name::RIP)), (CODE + 5, CODE + 5));
+}
+
+#[test]
+fn a_finished_port_access_ends_the_interrupt_shadow() {
+    // sti; out 10h, al; hlt
+    let m = Machine::new(&[0xFB, 0xE6, 0x10, 0xF4]);
+    let exit = m.run();
+    assert!(exit.vp.execution.contains(ExecutionState::INTERRUPT_SHADOW), "{exit:?}");
+    emulate::port(&m.vp, &exit, &mut OpenBus).expect("emulation");
+    assert_eq!((m.get(Name::RIP), m.get(Name::INTERRUPT_STATE)), (CODE + 3, 0));
 }

@@ -1,43 +1,8 @@
 /* Several processors: start-up, atomics, order of stores, messages, shared translations and code. */
-#include "apic.h"
-
-enum { PROCESSORS = 4, OTHERS = PROCESSORS - 1, TRAMPOLINE = 0x8000, ROUNDS = 20000 };
-extern char ap_trampoline[], ap_trampoline_end[];
-extern volatile int ap_tickets;
-
-/* The others run one job at a time: job is the number of the latest, done counts who finished it. */
-static volatile int job, done, alive;
-static void (*volatile work)(int self);
-static volatile uint8_t ids[16];
-
-void ap_main(int self)
-{
-    ids[self] = apic_read(APIC_ID) >> 24;
-    apic_write(APIC_SVR, 0x1FF);
-    __atomic_add_fetch(&alive, 1, __ATOMIC_SEQ_CST);
-    for (int next = job + 1;; next++) {
-        while (job < next)
-            asm volatile("pause");
-        work(self);
-        __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
-    }
-}
-
-static void start(void (*function)(int))
-{
-    work = function;
-    done = 0;
-    asm volatile("" : : : "memory");
-    job++;
-}
+enum { PROCESSORS = 4, OTHERS = PROCESSORS - 1, ROUNDS = 20000, SPLIT_ROUNDS = 200 };
+#include "smp.h"
 
 static bool finished(void) { return WAIT_FOR(done == OTHERS); }
-
-static void wait(int loops)
-{
-    while (loops--)
-        asm volatile("pause");
-}
 
 static void start_processors(void)
 {
@@ -105,13 +70,13 @@ static void count_pair(int self)
 static void count_over_lines(int self)
 {
     (void)self;
-    for (int i = 0; i < ROUNDS / 4; i++)
+    for (int i = 0; i < SPLIT_ROUNDS; i++)
         asm volatile("lock incl %0" : "+m"(*(uint32_t *)(line + 62)) : : "memory");
 }
 static void count_over_pages(int self)
 {
     (void)self;
-    for (int i = 0; i < ROUNDS / 4; i++)
+    for (int i = 0; i < SPLIT_ROUNDS; i++)
         asm volatile("lock incq %0" : "+m"(*(uint64_t *)(two_pages + 4093)) : : "memory");
 }
 static void count_guarded(int self)
@@ -155,9 +120,9 @@ static void atomics(void)
     check_eq("LOCK CMPXCHG16B, low", pair[0], PROCESSORS * ROUNDS / 4);
     check_eq("LOCK CMPXCHG16B, high", -pair[1], PROCESSORS * ROUNDS / 4);
     everyone(count_over_lines);
-    check_eq("LOCK over two cache lines", *(uint32_t *)(line + 62), PROCESSORS * ROUNDS / 4);
+    check_eq("LOCK over two cache lines", *(uint32_t *)(line + 62), PROCESSORS * SPLIT_ROUNDS);
     everyone(count_over_pages);
-    check_eq("LOCK over two pages", *(uint64_t *)(two_pages + 4093), PROCESSORS * ROUNDS / 4);
+    check_eq("LOCK over two pages", *(uint64_t *)(two_pages + 4093), PROCESSORS * SPLIT_ROUNDS);
     everyone(count_guarded);
     check_eq("a spin lock of XCHG and MOV", guarded, PROCESSORS * ROUNDS / 4);
     memset(two_pages, 0, 64);

@@ -504,6 +504,14 @@ pub(crate) fn holds(p: u64, bytes: &[u8]) -> bool {
     rest.iter().all(|byte| load::<u8>(at) == Some(*byte))
 }
 
+/// True if a word does not lie in one cache line. A locked access to it takes the host's bus, which hosts punish with
+/// milliseconds.
+#[inline(always)]
+pub(crate) fn crosses_line<T: Word>(p: u64) -> bool {
+    const LINE: u64 = 64;
+    T::BYTES > 1 && p % LINE > LINE - T::BYTES
+}
+
 /// Atomic compare-exchange; returns the old value.
 #[inline(always)]
 pub(crate) fn cmpxchg<T: Word>(p: u64, old: T, new: T) -> Option<T> {

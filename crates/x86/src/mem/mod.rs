@@ -106,6 +106,7 @@ impl Cpu {
     #[inline]
     pub fn atomic<T: Word>(&mut self, la: u64, seg: u8, mut f: impl FnMut(T) -> T) -> R<(T, T)> {
         if let Some(p) = self.tlb_write(la, T::BYTES)
+            && !host::crosses_line::<T>(p)
             && let Some(mut old) = host::load::<T>(p)
         {
             loop {

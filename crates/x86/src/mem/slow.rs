@@ -436,6 +436,12 @@ impl Cpu {
         }
         let loc = self.locate_rmw(la, Who::Current)?;
         if let Loc::Host { p, gpa, notify, code, .. } = loc {
+            if host::crosses_line::<T>(p) {
+                let Some(done) = self.exclusive_update::<T>(p, f) else { return self.retry() };
+                let Some(values) = done else { return self.inaccessible(gpa, la, Access::Write) };
+                self.wrote_page(gpa, T::BYTES, notify, code);
+                return Ok(values);
+            }
             let Some(mut old) = host::load::<T>(p) else { return self.inaccessible(gpa, la, Access::Write) };
             loop {
                 let new = f(old);
@@ -456,6 +462,17 @@ impl Cpu {
         let new = f(old);
         self.loc_write(loc, la, &new.to_u64().to_le_bytes()[..n])?;
         Ok((old, new))
+    }
+
+    /// A locked access across two cache lines: with every other processor stopped. Nothing if another request comes
+    /// first, `Some(None)` if the host refuses the access.
+    fn exclusive_update<T: Word>(&mut self, p: u64, f: &mut dyn FnMut(T) -> T) -> Option<Option<(T, T)>> {
+        let mut done = None;
+        self.env.exclusive(&mut || {
+            let values = host::load::<T>(p).map(|old| (old, f(old)));
+            done = Some(values.filter(|&(_, new)| host::store::<T>(p, new).is_some()));
+        });
+        done
     }
 
     /// A locked access across a page boundary: with every other processor stopped.

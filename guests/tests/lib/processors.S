@@ -1,8 +1,10 @@
-# Start of the other processors: real mode at TRAMPOLINE, then long mode with a stack of their own.
+# Start of the other processors: real mode at TRAMPOLINE, then long mode with a stack of their own, then ap_main (of
+# smp.h; programs for one processor have none).
     .set TRAMPOLINE, 0x8000
 
     .text
     .globl ap_trampoline, ap_trampoline_end
+    .weak ap_main
     .code16
 ap_trampoline:
     cli

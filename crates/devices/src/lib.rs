@@ -47,6 +47,7 @@ pub mod pm;
 pub mod ram;
 pub mod rtc;
 pub mod serial;
+pub mod testdev;
 pub mod virtio;
 
 pub use message::DeliveryMode;

@@ -117,6 +117,9 @@ struct RunWords {
     /// End the run when the guest writes a byte V to this port, with status (V << 1) | 1
     #[arg(long, value_name = "PORT", value_parser = port)]
     debug_exit: Option<u16>,
+    /// Add the device that test suites expect: interrupt lines that the guest pulls, ports and memory that keep bytes
+    #[arg(long)]
+    test_device: bool,
     /// End the run when the guest resets, instead of booting again
     #[arg(long)]
     no_reboot: bool,
@@ -184,6 +187,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// Debug-exit port.
     pub debug_exit: Option<u16>,
+    /// The device for test suites is there.
+    pub has_test_device: bool,
     /// A reset boots again.
     pub reboots: bool,
     /// The guest finds Hyper-V's interface.
@@ -288,6 +293,7 @@ fn run_options(words: RunWords) -> Result<RunOptions, String> {
         engine: words.engine,
         timeout: words.timeout,
         debug_exit: words.debug_exit,
+        has_test_device: words.test_device,
         reboots: !words.no_reboot,
         has_hyperv: words.hyperv == Switch::On,
         is_deterministic: words.deterministic,

@@ -38,6 +38,7 @@ use openwhp_devices::pm::PowerManagement;
 use openwhp_devices::pm::ResetControl;
 use openwhp_devices::rtc::Rtc;
 use openwhp_devices::serial::Uart;
+use openwhp_devices::testdev::TestDevice;
 use openwhp_devices::virtio::VirtioDevice;
 use openwhp_devices::virtio::pci::BAR_LENGTH;
 use openwhp_devices::virtio::pci::VirtioPci;
@@ -78,11 +79,14 @@ pub struct Devices {
     /// The PCI bus.
     pub pci: PciBus,
     console: Arc<Console>,
+    test_device: Option<TestDevice>,
     debug_exit: Option<u16>,
     ending: Arc<Ending>,
     partition: Partition,
     first_vp: Option<VpCanceller>,
     lines: [bool; PINS],
+    /// The timer has ticked: its line is high between ticks.
+    is_timer_high: bool,
     messages: Vec<InterruptMessage>,
     deadline_ns: Option<u64>,
     /// Absent in deterministic runs.
@@ -102,6 +106,8 @@ pub struct Parts {
     pub ending: Arc<Ending>,
     /// A port that ends the run with the byte written to it.
     pub debug_exit: Option<u16>,
+    /// The device for test suites is there.
+    pub has_test_device: bool,
     /// Wall-clock time at the guest's time 0, in Unix seconds.
     pub unix_seconds: i64,
     /// Whether queues are served by a thread of their own, see [`Machine::serve_queues`].
@@ -137,11 +143,13 @@ impl Machine {
             uart: Uart::new(),
             pci: PciBus::new(),
             console: parts.console,
+            test_device: parts.has_test_device.then(TestDevice::new),
             debug_exit: parts.debug_exit,
             ending: parts.ending,
             partition: parts.partition,
             first_vp: None,
             lines: [false; PINS],
+            is_timer_high: false,
             messages: Vec::new(),
             deadline_ns: None,
             wires,
@@ -294,6 +302,7 @@ impl Devices {
             // The line is high for all but one clock of a period; what matters is the rising edge.
             self.set_line(LINE_TIMER, false);
             self.set_line(LINE_TIMER, true);
+            self.is_timer_high = true;
         }
         self.rtc.advance(now_ns);
         self.pm.advance(now_ns);
@@ -306,16 +315,21 @@ impl Devices {
     /// Carries interrupt lines to the controllers, and messages to the local APICs.
     fn settle(&mut self) {
         self.feed_uart();
-        let mut wanted = self.lines;
+        let mut wanted = [false; PINS];
+        wanted[LINE_TIMER] = self.is_timer_high;
         wanted[LINE_KEYBOARD] = self.keyboard.interrupt();
         wanted[LINE_SERIAL] = self.uart.interrupt();
         wanted[LINE_CLOCK] = self.rtc.interrupt();
         wanted[usize::from(acpi::SCI)] = self.pm.interrupt();
-        wanted[usize::from(acpi::PCI_FIRST_GSI)..].fill(false);
         for (slot, function) in self.pci.functions() {
             wanted[usize::from(acpi::gsi_of_slot(slot as u8))] |= function.interrupt_line();
             if self.wires.is_none() {
                 function.take_messages(&mut self.messages);
+            }
+        }
+        if let Some(device) = &self.test_device {
+            for (wanted, line) in wanted.iter_mut().zip(device.lines()) {
+                *wanted |= line;
             }
         }
         if let Some(wires) = &mut self.wires {
@@ -463,6 +477,12 @@ impl PortBus for Bus<'_> {
             self.devices.pci.read_port(port, data);
             return;
         }
+        if let Some(device) = &self.devices.test_device
+            && TestDevice::owns_port(port)
+        {
+            device.read_port(port, data);
+            return;
+        }
         for (index, byte) in data.iter_mut().enumerate() {
             *byte = self.devices.read_port_byte(port.wrapping_add(index as u16), self.now_ns);
         }
@@ -478,6 +498,12 @@ impl PortBus for Bus<'_> {
         if PciBus::owns_port(port) && !is_reset {
             let devices = &mut *self.devices;
             devices.pci.write_port(port, data, &devices.ram);
+            return;
+        }
+        if let Some(device) = &mut self.devices.test_device
+            && TestDevice::owns_port(port)
+        {
+            device.write_port(port, data);
             return;
         }
         for (index, byte) in data.iter().enumerate() {
@@ -527,6 +553,11 @@ impl MmioBus for Bus<'_> {
                 }
             }
             layout::ECAM..0xe010_0000 => devices.pci.read_ecam(gpa.0 - layout::ECAM, data),
+            _ if TestDevice::owns_address(gpa.0) => {
+                if let Some(device) = &devices.test_device {
+                    device.read(gpa.0, data);
+                }
+            }
             _ => {
                 if let Some((function, offset)) = locate(&mut devices.pci, gpa.0) {
                     function.read_bar(offset, data);
@@ -548,6 +579,11 @@ impl MmioBus for Bus<'_> {
             }
             layout::ECAM..0xe010_0000 => {
                 devices.pci.write_ecam(gpa.0 - layout::ECAM, data, &devices.ram);
+            }
+            _ if TestDevice::owns_address(gpa.0) => {
+                if let Some(device) = &mut devices.test_device {
+                    device.write(gpa.0, data);
+                }
             }
             _ => {
                 if let Some((function, offset)) = locate(&mut devices.pci, gpa.0) {

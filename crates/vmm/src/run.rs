@@ -271,6 +271,7 @@ impl Session<'_> {
             console: Arc::clone(&self.console),
             ending: Arc::clone(&self.ending),
             debug_exit: self.options.debug_exit,
+            has_test_device: self.options.has_test_device,
             unix_seconds: self.unix_seconds(),
             has_io_thread: !self.options.is_deterministic,
         }));

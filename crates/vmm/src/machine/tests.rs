@@ -4,6 +4,7 @@ use openwhp::ApicMode;
 use openwhp::GuestMemory;
 use openwhp::MapFlags;
 use openwhp_devices::GuestRam;
+use openwhp_devices::testdev;
 use openwhp_devices::virtio::block::Block;
 use openwhp_devices::virtio::block::BlockBackend;
 use openwhp_devices::virtio::console::Console as ConsoleDevice;
@@ -72,6 +73,7 @@ fn fixture_with(has_io_thread: bool) -> Fixture {
         console: Arc::clone(&console),
         ending: Arc::clone(&ending),
         debug_exit: Some(0xf4),
+        has_test_device: true,
         unix_seconds: 0,
         has_io_thread,
     });
@@ -139,10 +141,34 @@ fn the_debug_exit_port_ends_the_run() {
 }
 
 #[test]
+fn the_test_device_keeps_bytes_and_pulls_lines() {
+    let Fixture { machine, .. } = fixture();
+    port_out(&machine, 0xe0, &[1, 2, 3, 4]);
+    assert_eq!(port_in::<2>(&machine, 0xe9), [2, 3]);
+    store(&machine, testdev::MEMORY + 0xffc, 0x1234_5678);
+    assert_eq!(load(&machine, testdev::MEMORY + 0xffc), 0x1234_5678);
+    // Line 11 of the 8259 pair, by its request register.
+    for (byte, port) in [(0x11, 0xa0), (0x70, 0xa1), (4, 0xa1), (1, 0xa1), (0x0a, 0xa0)] {
+        port_out(&machine, port, &[byte]);
+    }
+    for _ in 0..2 {
+        port_out(&machine, 0x2000 + 11, &1_u32.to_le_bytes());
+        assert_eq!(port_in::<1>(&machine, 0xa0)[0] & 8, 8);
+        // Poll mode takes the request; it comes again with the next edge only.
+        port_out(&machine, 0xa0, &[0x0c]);
+        assert_eq!(port_in::<1>(&machine, 0xa0)[0], 0x83);
+        port_out(&machine, 0xa0, &[0x20]);
+        assert_eq!(port_in::<1>(&machine, 0xa0)[0] & 8, 0);
+        port_out(&machine, 0x2000 + 11, &0_u32.to_le_bytes());
+    }
+}
+
+#[test]
 fn random_accesses_never_panic() {
-    const PORTS: [u16; 30] = [
-        0x20, 0x21, 0x40, 0x41, 0x42, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x92, 0xa0, 0xa1, 0xf4, 0x3f8,
-        0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3ff, 0x4d0, 0x4d1, 0x600, 0x604, 0x608, 0xcf8, 0xcf9, 0xcfc, 0xffff,
+    const PORTS: [u16; 33] = [
+        0xe0, 0xe9, 0x2003, 0x20, 0x21, 0x40, 0x41, 0x42, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x92, 0xa0,
+        0xa1, 0xf4, 0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3ff, 0x4d0, 0x4d1, 0x600, 0x604, 0x608, 0xcf8,
+        0xcf9, 0xcfc, 0xffff,
     ];
     let Fixture { machine, ram, .. } = fixture();
     let mut state = 0x853c_49e6_748f_ea9b_u64;
@@ -162,7 +188,8 @@ fn random_accesses_never_panic() {
         let value = if random() % 2 == 0 { random() } else { random() % 16 };
         let bytes = &value.to_le_bytes()[..len];
         let slot = random() % 6;
-        let gpa = match random() % 4 {
+        let gpa = match random() % 5 {
+            4 => testdev::MEMORY + random() % (testdev::MEMORY_LENGTH + 8),
             0 => layout::ECAM + (slot << 15) + random() % 0x104,
             1 => layout::IO_APIC + (random() % 5) * 0x10,
             // Common configuration, notification and MSI-X of the functions.

@@ -82,3 +82,17 @@ fn bases_are_canonical_by_the_width_of_the_processor() {
         }
     }
 }
+
+#[test]
+fn code_breakpoints_behind_a_stack_segment_load_depend_on_the_vendor() {
+    for (vendor, hits) in [(Vendor::Intel, vec![]), (Vendor::Amd, vec![(1, 2)])] {
+        // mov ss, ax; nop; nop; nop with a breakpoint at the first nop
+        let mut m = long(&[0x8e, 0xd0, 0x90, 0x90, 0x90]);
+        m.cpu.model.vendor = vendor;
+        m.cpu.s.gpr[RAX] = DATA0.into();
+        m.cpu.s.dr[0] = CODE + 2;
+        m.cpu.s.dr7 |= 2;
+        m.cpu.refresh();
+        assert_eq!(debug_exceptions(&mut m, 1), hits);
+    }
+}

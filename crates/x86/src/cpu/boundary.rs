@@ -46,7 +46,9 @@ impl Cpu {
             self.attention &= !attention::EVENTS;
             self.events()?;
         }
-        if self.attention & attention::BREAKPOINTS != 0 && self.s.sys_flags & rflags::RF == 0 {
+        // Intel's processors do not look behind MOV SS and POP SS.
+        let is_blocked = self.s.events.shadow_ss && !self.model.is_amd();
+        if self.attention & attention::BREAKPOINTS != 0 && self.s.sys_flags & rflags::RF == 0 && !is_blocked {
             let hit = self.code_breakpoints();
             if hit != 0 {
                 let ev = Event {

@@ -66,3 +66,33 @@ fn a_finished_port_access_ends_the_interrupt_shadow() {
     emulate::port(&m.vp, &exit, &mut OpenBus).expect("emulation");
     assert_eq!((m.get(Name::RIP), m.get(Name::INTERRUPT_STATE)), (CODE + 3, 0));
 }
+
+#[test]
+fn a_finished_port_access_clears_the_resume_flag() {
+    let m = Machine::new(&[0xE6, 0x10, 0xF4]);
+    m.vp.set_registers(&[(Name::RFLAGS, 0x1_0002.into())]).expect("flags");
+    let exit = m.run();
+    assert_eq!(exit.vp.rflags & 0x1_0000, 0x1_0000, "it is set until the instruction is done");
+    emulate::port(&m.vp, &exit, &mut OpenBus).expect("emulation");
+    assert_eq!(m.get(Name::RFLAGS) & 0x1_0000, 0);
+}
+
+#[test]
+fn a_finished_load_of_ss_starts_a_shadow() {
+    // mov ax, 2000h; mov ds, ax; mov ss, [0]; hlt
+    let m = Machine::new(&[0xB8, 0x00, 0x20, 0x8E, 0xD8, 0x8E, 0x16, 0x00, 0x00, 0xF4]);
+    let exit = m.run();
+    assert!(matches!(exit.reason, ExitReason::MemoryAccess(_)), "{exit:?}");
+    emulate::mmio(&m.vp, &exit, &mut Zeros).expect("emulation");
+    assert_eq!((m.get(Name::RIP), m.get(Name::INTERRUPT_STATE)), (CODE + 9, 1));
+    assert_eq!(m.run().reason, ExitReason::Halt);
+    assert_eq!(m.get(Name::INTERRUPT_STATE), 0);
+}
+
+#[test]
+fn an_exception_of_an_instruction_in_a_shadow_ends_the_shadow() {
+    // mov ax, 2000h; mov ds, ax; sti; div byte [0]
+    let m = Machine::new(&[0xB8, 0x00, 0x20, 0x8E, 0xD8, 0xFB, 0xF6, 0x36, 0x00, 0x00]);
+    divide(&m);
+    assert_eq!((m.get(Name::RIP), m.get(Name::INTERRUPT_STATE)), (HANDLER, 0));
+}

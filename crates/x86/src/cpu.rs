@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 mod boundary;
+mod lasting;
 mod mode;
 mod raise;
 mod run;

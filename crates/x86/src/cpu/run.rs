@@ -91,10 +91,11 @@ impl Cpu {
     /// The exit that stopped it; the instruction has then not completed (a REP instruction may have made progress).
     pub fn emulate_one(&mut self, bus: &mut dyn EmulationBus) -> Result<(), CpuExit> {
         self.bus.attach(bus);
-        let start = self.s.icount;
         let mut out = Ok(());
         let tf = self.s.sys_flags & rflags::TF != 0;
         self.tf_sampled = false;
+        let lasting = self.end_lasting();
+        let mut is_unfinished = false;
         let mut parts = 0;
         // A REP instruction goes on until its last iteration is done; a fault ends it at once.
         loop {
@@ -107,23 +108,28 @@ impl Cpu {
                 if self.trap == TrapKind::Retry {
                     self.trap = TrapKind::None;
                     if self.service_poll() == Poll::Stop {
+                        self.restore_lasting(lasting);
                         out = Err(CpuExit::Stopped);
                         break;
                     }
                     continue;
                 }
+                is_unfinished = false;
+                self.restore_lasting(lasting);
                 match self.take_trap() {
-                    None => {}
+                    // The event's delivery ends the shadow.
+                    None => self.clear_shadow(),
                     // The owner wants to see it, which happens when it runs the processor again.
                     Some(exit @ CpuExit::Exception { .. }) => self.exit_after(exit),
                     Some(exit) => out = Err(exit),
                 }
                 break;
             }
-            // A single step is an instruction or an iteration.
-            if tf && !self.tf_sampled {
+            // A single step is an instruction or an iteration; the trap behind MOV SS and POP SS is lost.
+            if tf && !self.tf_sampled && !self.s.events.shadow_ss {
                 self.pend_debug(1 << 14);
             }
+            is_unfinished = self.partial;
             if !self.partial || tf {
                 break;
             }
@@ -133,11 +139,12 @@ impl Cpu {
                 break;
             }
         }
+        if is_unfinished {
+            self.keep_resume_flag(lasting);
+        }
         self.bus.detach();
         self.x87_sync();
-        if out.is_ok() && self.s.icount != start && !self.partial {
-            self.clear_shadow();
-        }
+        self.settle_lasting();
         out
     }
 
@@ -227,7 +234,11 @@ impl Cpu {
                     self.s.sys_flags |= rflags::RF;
                 }
                 self.trap_len = 0;
-                return self.take_trap();
+                let exited = self.take_trap();
+                if exited.is_none() {
+                    self.clear_shadow();
+                }
+                return exited;
             }
         };
         // The shadow ends with this instruction unless it starts a new one.

@@ -153,7 +153,11 @@ fn an_interrupt_wakes_a_parked_processor() {
     let m = apic_machine(ExtendedVmExits::empty(), &[0xFB, 0xF4, 0xFA, 0xE6, 0x80]);
     m.handler(0x30, HANDLER, &[0xB0, 0x5A, 0xCF]);
     let partition = m.partition.clone();
+    let vp = m.vp.clone();
     let thread = std::thread::spawn(move || {
+        while vp.counters().halt_instructions.count == 0 {
+            std::thread::yield_now();
+        }
         std::thread::sleep(Duration::from_millis(30));
         partition.request_interrupt(fixed(0x30)).expect("request");
     });

@@ -325,7 +325,19 @@ fn a_termination_signal_ends_the_run() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the command starts");
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    // Once the signal is caught, or waits to be read.
+    let takes_signal = || {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let sets = text.lines().filter(|line| line.starts_with("SigCgt:") || line.starts_with("SigBlk:"));
+        sets.filter_map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok())
+            .any(|set| set >> (15 - 1) & 1 != 0)
+    };
+    for _ in 0..3000 {
+        if takes_signal() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let sent = Command::new("kill").arg(child.id().to_string()).status().expect("kill is everywhere");
     assert!(sent.success());
     assert_eq!(child.wait().expect("it was started here").code(), Some(143));

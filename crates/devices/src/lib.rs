@@ -18,6 +18,7 @@
 //! | [`rtc`] | MC146818 clock and CMOS memory |
 //! | [`i8042`] | keyboard controller, mostly for its reset line |
 //! | [`serial`] | 16550A UART |
+//! | [`testdev`] | interrupt lines, ports and memory for test suites |
 //! | [`pci`] | PCI bus 0: configuration space, BARs, MSI-X |
 //! | [`virtio`] | virtio 1.x over PCI: block, network, console, entropy |
 //!

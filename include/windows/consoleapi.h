@@ -31,6 +31,65 @@
 #define CP_ACP 0
 #define CP_UTF8 65001
 
+#define KEY_EVENT 0x0001
+#define MOUSE_EVENT 0x0002
+#define WINDOW_BUFFER_SIZE_EVENT 0x0004
+#define MENU_EVENT 0x0008
+#define FOCUS_EVENT 0x0010
+#define RIGHT_ALT_PRESSED 0x0001
+#define LEFT_ALT_PRESSED 0x0002
+#define RIGHT_CTRL_PRESSED 0x0004
+#define LEFT_CTRL_PRESSED 0x0008
+#define SHIFT_PRESSED 0x0010
+
+typedef struct _COORD {
+    SHORT X;
+    SHORT Y;
+} COORD, *PCOORD;
+
+typedef struct _KEY_EVENT_RECORD {
+    BOOL bKeyDown;
+    WORD wRepeatCount;
+    WORD wVirtualKeyCode;
+    WORD wVirtualScanCode;
+    union {
+        WCHAR UnicodeChar;
+        CHAR AsciiChar;
+    } uChar;
+    DWORD dwControlKeyState;
+} KEY_EVENT_RECORD, *PKEY_EVENT_RECORD;
+
+typedef struct _MOUSE_EVENT_RECORD {
+    COORD dwMousePosition;
+    DWORD dwButtonState;
+    DWORD dwControlKeyState;
+    DWORD dwEventFlags;
+} MOUSE_EVENT_RECORD, *PMOUSE_EVENT_RECORD;
+
+typedef struct _WINDOW_BUFFER_SIZE_RECORD {
+    COORD dwSize;
+} WINDOW_BUFFER_SIZE_RECORD, *PWINDOW_BUFFER_SIZE_RECORD;
+
+typedef struct _MENU_EVENT_RECORD {
+    UINT dwCommandId;
+} MENU_EVENT_RECORD, *PMENU_EVENT_RECORD;
+
+typedef struct _FOCUS_EVENT_RECORD {
+    BOOL bSetFocus;
+} FOCUS_EVENT_RECORD, *PFOCUS_EVENT_RECORD;
+
+/* Only keys come: a terminal's characters, each as a key going down. */
+typedef struct _INPUT_RECORD {
+    WORD EventType;
+    union {
+        KEY_EVENT_RECORD KeyEvent;
+        MOUSE_EVENT_RECORD MouseEvent;
+        WINDOW_BUFFER_SIZE_RECORD WindowBufferSizeEvent;
+        MENU_EVENT_RECORD MenuEvent;
+        FOCUS_EVENT_RECORD FocusEvent;
+    } Event;
+} INPUT_RECORD, *PINPUT_RECORD;
+
 typedef BOOL(WINAPI *PHANDLER_ROUTINE)(DWORD event);
 
 #ifdef __cplusplus
@@ -41,6 +100,10 @@ BOOL WINAPI WriteConsoleA(HANDLE console, const VOID *buffer, DWORD count, LPDWO
 BOOL WINAPI WriteConsoleW(HANDLE console, const VOID *buffer, DWORD count, LPDWORD written, LPVOID reserved);
 BOOL WINAPI GetConsoleMode(HANDLE console, LPDWORD mode);
 BOOL WINAPI SetConsoleMode(HANDLE console, DWORD mode);
+BOOL WINAPI GetNumberOfConsoleInputEvents(HANDLE console, LPDWORD count);
+BOOL WINAPI ReadConsoleInputA(HANDLE console, PINPUT_RECORD records, DWORD length, LPDWORD count);
+BOOL WINAPI ReadConsoleInputW(HANDLE console, PINPUT_RECORD records, DWORD length, LPDWORD count);
+BOOL WINAPI FlushConsoleInputBuffer(HANDLE console);
 BOOL WINAPI SetConsoleCtrlHandler(PHANDLER_ROUTINE handler, BOOL add);
 
 /* Consoles here are UTF-8. */
@@ -55,8 +118,10 @@ static __inline__ UINT GetConsoleCP(VOID) { return CP_UTF8; }
 
 #ifdef UNICODE
 #define WriteConsole WriteConsoleW
+#define ReadConsoleInput ReadConsoleInputW
 #else
 #define WriteConsole WriteConsoleA
+#define ReadConsoleInput ReadConsoleInputA
 #endif
 
 #endif

@@ -20,6 +20,7 @@
 #include <heapapi.h>
 #include <libloaderapi.h>
 #include <memoryapi.h>
+#include <namedpipeapi.h>
 #include <processenv.h>
 #include <processthreadsapi.h>
 #include <profileapi.h>

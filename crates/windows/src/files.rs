@@ -21,6 +21,7 @@ use crate::boundary::exports;
 use crate::boundary::set_last_error;
 use crate::error::ERROR_ACCESS_DENIED;
 use crate::error::ERROR_ALREADY_EXISTS;
+use crate::error::ERROR_BROKEN_PIPE;
 use crate::error::ERROR_FILE_INVALID;
 use crate::error::ERROR_FILE_NOT_FOUND;
 use crate::error::ERROR_HANDLE_EOF;
@@ -180,7 +181,8 @@ pub(crate) fn write(fd: BorrowedFd<'_>, mut bytes: &[u8], mut at: Option<u64>) -
     Ok(())
 }
 
-fn kind(fd: BorrowedFd<'_>) -> Outcome<FileType> {
+/// What a descriptor is of.
+pub(crate) fn kind(fd: BorrowedFd<'_>) -> Outcome<FileType> {
     Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode))
 }
 
@@ -333,7 +335,15 @@ exports! {
         let done = read(entry.fd(), &mut bytes, at)?;
         buffer.put_bytes(&bytes[..done]);
         transferred(done, count, overlapped);
-        if at.is_some() && done == 0 && size > 0 { Err(ERROR_HANDLE_EOF) } else { Ok(TRUE) }
+        if done > 0 || size == 0 {
+            Ok(TRUE)
+        } else if kind(entry.fd())? == FileType::Fifo {
+            Err(ERROR_BROKEN_PIPE)
+        } else if at.is_some() {
+            Err(ERROR_HANDLE_EOF)
+        } else {
+            Ok(TRUE)
+        }
     }
 
     /// Writes a file; an overlapped write is done when the call returns.

@@ -6,7 +6,7 @@
 //! | `handles`, `object`, `wait`, `events` | handles are descriptors: events are eventfds, processes pidfds |
 //! | `threads`, `tls`, `locks`, `timer_queue` | threads, slots, critical sections, slim locks, condition variables |
 //! | `memory`, `pages`, `heap` | reserve and commit, sections, heaps |
-//! | `files`, `console`, `modules`, `system`, `time` | the rest of what such programs need |
+//! | `files`, `pipes`, `console`, `keys`, `modules`, `system`, `time` | the rest of what such programs need |
 //! | `format`, `crt` | formatted output and wide strings as Microsoft's C runtime has them |
 //!
 //! `boundary.rs` says what every function does on entry. A wrong handle is reported, never followed; a wrong pointer
@@ -21,11 +21,13 @@ mod files;
 mod format;
 mod handles;
 mod heap;
+mod keys;
 mod locks;
 mod memory;
 mod modules;
 mod object;
 mod pages;
+mod pipes;
 mod system;
 mod threads;
 mod time;
@@ -39,9 +41,11 @@ pub use events::*;
 pub use files::*;
 pub use handles::*;
 pub use heap::*;
+pub use keys::*;
 pub use locks::*;
 pub use memory::*;
 pub use modules::*;
+pub use pipes::*;
 pub use system::*;
 pub use threads::*;
 pub use time::*;

@@ -22,7 +22,7 @@ const STANDARDS: [Choice<'_>; 4] =
     [("gcc", "c", "c17"), ("clang", "c", "c11"), ("g++", "c++", "c++20"), ("clang++", "c++", "c++17")];
 
 /// Programs of this crate: each says what is wrong and returns whether anything is.
-const CHECKS: [&str; 5] = ["types", "waits", "locks", "memory", "runtime"];
+const CHECKS: [&str; 6] = ["types", "waits", "locks", "memory", "runtime", "console"];
 
 const REAL_MODE_OUTPUT: &str = "\
 page 0x5000 is touched

@@ -1,6 +1,6 @@
 /*
  * c++config.h - the host's, without the ready-made string classes: those of the library are for a 32-bit wchar_t, and
- * -fshort-wchar makes it 16 bits.
+ * -fshort-wchar makes it 16 bits. Microsoft's standard library brings the compiler's barriers along.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -10,3 +10,6 @@
 #undef _GLIBCXX_EXTERN_TEMPLATE
 #define _GLIBCXX_EXTERN_TEMPLATE -1
 #endif
+#define _ReadWriteBarrier() __asm__ __volatile__("" : : : "memory")
+#define _ReadBarrier() _ReadWriteBarrier()
+#define _WriteBarrier() _ReadWriteBarrier()

@@ -25,6 +25,7 @@ pub mod fuzz;
 pub mod machine;
 mod observe;
 pub mod report;
+pub mod running;
 
 pub use api::Api;
 pub use coverage::Item;

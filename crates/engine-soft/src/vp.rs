@@ -335,6 +335,10 @@ impl SoftVp {
             self.shared.yield_to_exclusive(&self.vp);
             self.take_requests();
             if self.vp.take_cancel() {
+                // The guest may just have read its idle register, and looks idle from then on.
+                if self.env().wants_idle {
+                    self.take_idle(true);
+                }
                 *reason = ExitReason::Canceled;
                 return Ok(());
             }

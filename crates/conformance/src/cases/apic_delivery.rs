@@ -10,7 +10,6 @@ use super::habits::apic_word;
 use super::habits::change_apic;
 use super::habits::real_gate;
 use super::habits::run_to_output;
-use super::habits::while_parked;
 use crate::Engine;
 use crate::Machine;
 use crate::call;
@@ -347,7 +346,7 @@ fn interrupts_wait_for_processors_that_wait_for_startup(engine: &Engine) {
         let vector = if kind == WHvX64InterruptTypeFixed { 0x41 } else { 0 };
         assert_eq!(machine.request(kind, 1, vector), S_OK);
     }
-    let context = while_parked(&machine, 1, || {
+    let context = machine.while_parked(1, || {
         assert_eq!(machine.request(WHvX64InterruptTypeFixed, 1, 0x42), S_OK);
         std::thread::sleep(std::time::Duration::from_millis(5));
         machine.cancel(1);
@@ -402,7 +401,7 @@ fn the_highest_vector_above_the_priority_is_taken(engine: &Engine) {
     change_apic(&machine, 0, &[(0x130, 0)]); // end of interrupt
     assert_eq!(run_to_output(&machine, 0).0, 0x52);
     change_apic(&machine, 0, &[(0x120, 0)]);
-    while_parked(&machine, 0, || machine.cancel(0));
+    machine.while_running(0, || machine.cancel(0));
     assert_eq!(apic_word(&apic_page(&machine, 0), 0x220), 1 << 1, "class 4 is not above task priority 4");
 }
 
@@ -410,7 +409,7 @@ fn interrupts_of_a_low_class_do_not_wake(engine: &Engine) {
     let machine = real(engine, &[0xFB, 0xF4, 0xE6, 0x80]); // sti; hlt; out 0x80, al
     real_gate(&machine, 0x41, 0x6000, &[0xE6, 0x41, 0xCF]);
     machine.set64(0, WHvX64RegisterCr8, 4);
-    let context = while_parked(&machine, 0, || {
+    let context = machine.while_parked(0, || {
         assert_eq!(machine.request(WHvX64InterruptTypeFixed, 0, 0x41), S_OK);
         std::thread::sleep(std::time::Duration::from_millis(5));
         machine.cancel(0);

@@ -1,7 +1,5 @@
 //! Exits and parking of processors with an emulated local APIC.
 
-use std::time::Duration;
-
 use openwhp_abi::hresult::*;
 use openwhp_abi::x64::*;
 
@@ -71,21 +69,11 @@ pub(super) fn gate(machine: &Machine, vector: u8, code: &[u8]) {
     }
 }
 
-/// Runs processor 0 on another thread until it parks, does `then`, and gives the exit.
-fn while_parked(machine: &Machine, then: impl FnOnce()) -> WHV_RUN_VP_EXIT_CONTEXT {
-    std::thread::scope(|scope| {
-        let runner = scope.spawn(|| machine.try_run(0));
-        std::thread::sleep(Duration::from_millis(30));
-        then();
-        runner.join().expect("the thread ends").expect("the processor runs")
-    })
-}
-
 fn a_halted_processor_parks_until_an_interrupt(engine: &Engine) {
     let code = enabled(&[&[0xFB]]); // enable; sti; hlt
     let machine = protected_mode(engine, &code, apic);
     gate(&machine, 0x40, &[0xE6, 0x80]); // out 0x80, al
-    let context = while_parked(&machine, || {
+    let context = machine.while_parked(0, || {
         assert_eq!(machine.request(WHvX64InterruptTypeFixed, 0, 0x40), S_OK);
     });
     assert_eq!(context.ExitReason(), WHvRunVpExitReasonX64IoPortAccess, "{context:#?}");
@@ -96,7 +84,7 @@ fn a_halted_processor_parks_until_an_interrupt(engine: &Engine) {
 fn a_cancel_wakes_a_halted_processor(engine: &Engine) {
     let machine = Machine::real_mode(engine, &[0xF4], apic);
     for _ in 0..2 {
-        let context = while_parked(&machine, || machine.cancel(0));
+        let context = machine.while_parked(0, || machine.cancel(0));
         assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled);
         assert_eq!(context.VpContext().Rip(), CODE + 1);
         let activity = machine.get(0, WHvRegisterInternalActivityState).InternalActivity();
@@ -106,7 +94,7 @@ fn a_cancel_wakes_a_halted_processor(engine: &Engine) {
 
 fn clearing_halt_suspend_resumes(engine: &Engine) {
     let machine = Machine::real_mode(engine, &[0xF4, 0xE6, 0x80], apic); // hlt; out 0x80, al
-    while_parked(&machine, || machine.cancel(0));
+    machine.while_parked(0, || machine.cancel(0));
     machine.set64(0, WHvRegisterInternalActivityState, 0);
     assert_eq!(machine.run_to(0, WHvRunVpExitReasonX64IoPortAccess).VpContext().Rip(), CODE + 1);
 }
@@ -114,7 +102,7 @@ fn clearing_halt_suspend_resumes(engine: &Engine) {
 fn an_nmi_wakes_a_halted_processor(engine: &Engine) {
     let machine = protected_mode(engine, &[0xF4], apic); // hlt, interrupts off, APIC off
     gate(&machine, 2, &[0xE6, 0x80]);
-    let context = while_parked(&machine, || {
+    let context = machine.while_parked(0, || {
         assert_eq!(machine.request(WHvX64InterruptTypeNmi, 0, 0), S_OK);
     });
     assert_eq!(context.VpContext().Rip(), 0x21000);
@@ -128,7 +116,7 @@ fn take_interrupt(engine: &Engine, trigger: u64) -> Machine {
     body.extend([0xE6, 0x80]);
     gate(&machine, 0x40, &body);
     // Get past the software enable first: requests to a disabled APIC are dropped.
-    while_parked(&machine, || machine.cancel(0));
+    machine.while_parked(0, || machine.cancel(0));
     let mut control = WHV_INTERRUPT_CONTROL::default();
     control.set_TriggerMode(trigger);
     control.set_Vector(0x40);
@@ -200,27 +188,21 @@ fn application_processors_wait_for_startup(engine: &Engine) {
     let machine = two(engine);
     let activity = |vp: u32| machine.get(vp, WHvRegisterInternalActivityState).InternalActivity();
     assert_eq!((activity(0).StartupSuspend(), activity(1).StartupSuspend()), (0, 1));
-    std::thread::scope(|scope| {
-        let runner = scope.spawn(|| machine.run_to(1, WHvRunVpExitReasonCanceled));
-        std::thread::sleep(Duration::from_millis(30));
-        machine.cancel(1);
-        runner.join().expect("the thread ends");
-    });
+    let context = machine.while_parked(1, || machine.cancel(1));
+    assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled);
     assert_eq!(activity(1).StartupSuspend(), 1);
 }
 
 fn a_startup_interrupt_starts_at_its_page(engine: &Engine) {
     let machine = two(engine);
     machine.memory.write(0x9000, &[0xE6, 0x80]); // out 0x80, al
-    std::thread::scope(|scope| {
-        let runner = scope.spawn(|| machine.run_to(1, WHvRunVpExitReasonX64IoPortAccess));
-        std::thread::sleep(Duration::from_millis(10));
+    let context = machine.while_parked(1, || {
         assert_eq!(machine.request(WHvX64InterruptTypeInit, 1, 0), S_OK);
         assert_eq!(machine.request(WHvX64InterruptTypeSipi, 1, 9), S_OK);
-        let context = runner.join().expect("the thread ends");
-        assert_eq!(context.VpContext().Rip(), 0);
-        assert_eq!((context.VpContext().Cs().Selector(), context.VpContext().Cs().Base()), (0x900, 0x9000));
     });
+    assert_eq!(context.ExitReason(), WHvRunVpExitReasonX64IoPortAccess);
+    assert_eq!(context.VpContext().Rip(), 0);
+    assert_eq!((context.VpContext().Cs().Selector(), context.VpContext().Cs().Base()), (0x900, 0x9000));
 }
 
 fn clearing_startup_suspend_starts_a_processor(engine: &Engine) {

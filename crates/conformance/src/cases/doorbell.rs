@@ -383,7 +383,7 @@ fn processors_ring_while_registrations_change(engine: &Engine) {
             let (data, event, other) = &bells[round % bells.len()];
             let rung = if round % 2 == 0 { event } else { other };
             assert_eq!(register(&machine, data, rung.handle()), S_OK);
-            assert!(rung.wait(10_000), "the processor rings");
+            assert!(rung.wait(30_000), "the processor rings");
             assert_eq!(unregister(&machine, data), S_OK);
             rung.take();
             assert!(bells.iter().all(|(_, event, other)| !event.take() && !other.take()));

@@ -207,7 +207,7 @@ fn running_processors_keep_their_state(engine: &Engine) {
     });
     std::thread::scope(|scope| {
         let runner = scope.spawn(|| machine.run_to(0, WHvRunVpExitReasonCanceled));
-        super::processor::until_it_runs(&machine, 0);
+        machine.until_running(0);
         let results: Vec<_> =
             STOPPED.iter().map(|(name, call)| (*name, call(engine.api, machine.partition, 0))).collect();
         machine.cancel(0);

@@ -1,7 +1,5 @@
 //! What the miniature clients share: properties as whole unions, long-mode guests, gates, interrupts.
 
-use std::time::Duration;
-
 use openwhp_abi::hresult::*;
 use openwhp_abi::x64::*;
 use zerocopy::Immutable;
@@ -163,17 +161,6 @@ pub(super) fn run_to_output(machine: &Machine, vp: u32) -> (u16, u64) {
     skip_instruction(machine, vp, &context);
     let mask = u64::MAX >> (64 - 8 * access.AccessInfo.AccessSize());
     (access.PortNumber, access.Rax & mask)
-}
-
-/// Runs a processor on a thread of its own, does `then` after it parked, and gives the exit.
-pub(super) fn while_parked(machine: &Machine, vp: u32, then: impl FnOnce()) -> WHV_RUN_VP_EXIT_CONTEXT {
-    std::thread::scope(|scope| {
-        let runner = scope.spawn(|| machine.try_run(vp));
-        super::processor::until_it_runs(machine, vp);
-        std::thread::sleep(Duration::from_millis(10));
-        then();
-        runner.join().expect("the thread ends").expect("the processor runs")
-    })
 }
 
 /// The APIC page of a processor.

@@ -141,7 +141,7 @@ fn hypervisor_msrs_are_answered_by_the_client(engine: &Engine) {
 fn halts_exit_only_without_the_apic(engine: &Engine) {
     machine(engine, &[0xF4], WHvX64LocalApicEmulationModeNone).run_to(0, WHvRunVpExitReasonX64Halt);
     let machine = machine(engine, &[0xF4], WHvX64LocalApicEmulationModeXApic);
-    let context = while_parked(&machine, 0, || machine.cancel(0));
+    let context = machine.while_parked(0, || machine.cancel(0));
     assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled);
     assert_eq!(context.VpContext().Rip(), CODE + 1);
 }

@@ -63,7 +63,7 @@ fn libwhp_demo_runs_a_long_mode_guest(engine: &Engine) {
     machine.set64(0, WHvX64RegisterRax, 0x21);
     skip_instruction(&machine, 0, &context);
     assert_eq!(run_to_output(&machine, 0), (0x68, 0x21));
-    let context = while_parked(&machine, 0, || machine.cancel(0));
+    let context = machine.while_parked(0, || machine.cancel(0));
     assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled);
 }
 

@@ -14,6 +14,7 @@ use crate::machine::MEMORY;
 use crate::machine::PAGE;
 use crate::machine::RWX;
 use crate::machine::word;
+use crate::running::until;
 
 cases! { "habits of VirtualBox":
     features_are_set_to_what_the_capability_says from "clients.md 2 VirtualBox, functions.md 1.7",
@@ -192,11 +193,11 @@ fn video_memory_is_asked_for_changes_while_the_guest_draws(engine: &Engine) {
         bitmap
     };
     let mut seen = Vec::new();
-    let context = while_parked(&machine, 0, || {
-        while seen.len() < 50 {
+    let context = machine.while_running(0, || {
+        until("every page is drawn to", || {
             seen.push(query());
-            std::thread::yield_now();
-        }
+            seen.len() >= 50 && seen.iter().fold(0, |all, bits| all | bits) == 0xF
+        });
         machine.cancel(0);
     });
     assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled);

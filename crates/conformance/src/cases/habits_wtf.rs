@@ -175,7 +175,7 @@ fn code_read_by_a_device_is_seen_after_its_interrupt(engine: &Engine) {
             std::thread::yield_now();
         }
     };
-    let context = while_parked(&machine, 0, || {
+    let context = machine.while_running(0, || {
         wait(0x3000, 1);
         machine.memory.write(0x5001, &[2]);
         assert_eq!(machine.request(WHvX64InterruptTypeFixed, 0, 0x40), S_OK);

@@ -70,7 +70,7 @@ fn events_are_descriptors_that_outlive_their_use(engine: &Engine) {
 
 fn reset_takes_running_processors_out_first(engine: &Engine) {
     let machine = long_mode(engine, &[0xEB, 0xFE], |_| ());
-    let context = while_parked(&machine, 0, || {
+    let context = machine.while_running(0, || {
         assert_eq!(call!(engine.api, WHvResetPartition(machine.partition)), S_OK);
     });
     assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled);

@@ -200,14 +200,11 @@ fn running_resumes_time(engine: &Engine) {
 
 fn deletion_forces_processors_out(engine: &Engine) {
     let machine = Machine::real_mode(engine, &[0xEB, 0xFE], |_| ()); // jmp $
-    std::thread::scope(|scope| {
-        let runner = scope.spawn(|| machine.try_run(0));
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    let outcomes = machine.while_all_run(1, || {
         assert_eq!(call!(engine.api, WHvDeletePartition(machine.partition)), S_OK);
-        let outcome = runner.join().expect("the thread ends");
-        if let Ok(context) = outcome {
-            assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled);
-            assert_eq!(context.VpContext().Rip(), CODE);
-        }
     });
+    if let Ok(context) = &outcomes[0] {
+        assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled);
+        assert_eq!(context.VpContext().Rip(), CODE);
+    }
 }

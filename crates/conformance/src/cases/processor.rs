@@ -164,14 +164,10 @@ fn many_cancels_make_one_exit(engine: &Engine) {
 fn a_cancel_ends_a_busy_run(engine: &Engine) {
     let machine = Machine::real_mode(engine, &[0x40, 0xEB, 0xFD], |_| ()); // inc ax; jmp $-1
     for _ in 0..10 {
-        std::thread::scope(|scope| {
-            let runner = scope.spawn(|| machine.run_to(0, WHvRunVpExitReasonCanceled));
-            std::thread::sleep(std::time::Duration::from_millis(2));
-            machine.cancel(0);
-            let context = runner.join().expect("the thread ends");
-            assert!([CODE, CODE + 1].contains(&context.VpContext().Rip()));
-            assert_eq!(machine.get64(0, WHvX64RegisterRip), context.VpContext().Rip());
-        });
+        let context = machine.while_running(0, || machine.cancel(0));
+        assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled);
+        assert!([CODE, CODE + 1].contains(&context.VpContext().Rip()));
+        assert_eq!(machine.get64(0, WHvX64RegisterRip), context.VpContext().Rip());
     }
 }
 
@@ -181,18 +177,11 @@ fn cancel_flags_must_be_zero(engine: &Engine) {
     machine.run_to(0, WHvRunVpExitReasonX64Halt);
 }
 
-/// Waits until a processor is inside a run.
-pub(super) fn until_it_runs(machine: &Machine, vp: u32) {
-    while machine.try_get(vp, &[WHvX64RegisterRax]).is_ok() {
-        std::thread::yield_now();
-    }
-}
-
 fn a_running_processor_cannot_be_reached(engine: &Engine) {
     let machine = Machine::real_mode(engine, &[0xEB, 0xFE], |_| ()); // jmp $
     std::thread::scope(|scope| {
         let runner = scope.spawn(|| machine.run_to(0, WHvRunVpExitReasonCanceled));
-        until_it_runs(&machine, 0);
+        machine.until_running(0);
         let (api, partition) = (engine.api, machine.partition);
         let get = machine.try_get(0, &[WHvX64RegisterRax]);
         let set = machine.try_set(0, &[(WHvX64RegisterRax, WHV_REGISTER_VALUE::default())]);

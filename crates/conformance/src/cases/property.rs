@@ -255,14 +255,12 @@ fn exit_controls_can_change_after_set_up(engine: &Engine) {
 
 fn exit_controls_cannot_change_while_a_processor_runs(engine: &Engine) {
     let machine = Machine::real_mode(engine, &[0xEB, 0xFE], |_| ()); // jmp $
-    std::thread::scope(|scope| {
-        let runner = scope.spawn(|| machine.run_to(0, WHvRunVpExitReasonCanceled));
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    let context = machine.while_running(0, || {
         let result = machine.set_property(WHvPartitionPropertyCodeExceptionExitBitmap, &0_u64);
-        machine.cancel(0);
-        runner.join().expect("the thread ends");
         assert_eq!(result, WHV_E_INVALID_VP_STATE);
+        machine.cancel(0);
     });
+    assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled);
 }
 
 fn feature_banks_must_be_counted(engine: &Engine) {

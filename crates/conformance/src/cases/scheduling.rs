@@ -13,6 +13,8 @@ use super::cases;
 use crate::Engine;
 use crate::Machine;
 use crate::call;
+use crate::running::PATIENCE;
+use crate::running::until;
 
 cases! { "scheduling":
     properties_follow_their_capability from "state.md 8, 0x6; 9, 0x7-0xA, 0xD",
@@ -108,10 +110,13 @@ fn a_capped_processor_runs_its_share(engine: &Engine) {
     }
     let cap = |machine: &Machine| machine.configure(WHvPartitionPropertyCodeCpuCap, &(WHOLE / 5));
     let capped = Machine::real_mode(engine, COUNT, cap);
-    let (iterations, real, used) = count(&capped, Duration::from_millis(500));
-    let share = used / real;
     // A busy host may give less processor time than was asked for, never more.
-    assert!(iterations > 0.0 && (0.02..0.24).contains(&share), "{share} instead of 0.2");
+    until("the processor gets a tenth of its share", || {
+        let (iterations, real, used) = count(&capped, Duration::from_millis(500));
+        let share = used / real;
+        assert!(share < 0.24, "{share} instead of 0.2");
+        iterations > 0.0 && share > 0.02
+    });
 }
 
 fn a_capped_processor_can_be_cancelled_while_it_rests(engine: &Engine) {
@@ -121,7 +126,7 @@ fn a_capped_processor_can_be_cancelled_while_it_rests(engine: &Engine) {
     let cap = |machine: &Machine| machine.configure(WHvPartitionPropertyCodeCpuCap, &1_u32);
     let machine = Machine::real_mode(engine, COUNT, cap);
     let (_, real, _) = count(&machine, Duration::from_millis(50));
-    assert!(real < 5.0, "a rest of a minute ends with a cancel, not after {real} s");
+    assert!(real < PATIENCE.as_secs_f64(), "a rest of many minutes ends with a cancel, not after {real} s");
 }
 
 fn nodes_that_exist_are_taken_and_no_others(engine: &Engine) {

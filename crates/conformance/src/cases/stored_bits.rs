@@ -14,7 +14,6 @@ use super::habits::change_apic;
 use super::habits::interruption;
 use super::habits::real_gate;
 use super::habits::run_to_output;
-use super::habits::while_parked;
 use crate::Engine;
 use crate::Machine;
 use crate::machine::CODE;
@@ -98,7 +97,7 @@ fn every_combination_of_suspensions_reads_back(engine: &Engine) {
         machine.set64(0, ACTIVITY, bits);
         assert_eq!(machine.get64(0, ACTIVITY), bits);
         if bits != 0 {
-            while_parked(&machine, 0, || machine.cancel(0));
+            machine.while_parked(0, || machine.cancel(0));
             assert_eq!(machine.get64(0, ACTIVITY), bits, "after a run");
         }
     }
@@ -112,7 +111,7 @@ fn a_processor_runs_when_nothing_suspends_it(engine: &Engine) {
     for order in [[7, 6, 4], [7, 5, 1], [7, 3, 2]] {
         for bits in order {
             machine.set64(0, ACTIVITY, bits);
-            while_parked(&machine, 0, || machine.cancel(0));
+            machine.while_parked(0, || machine.cancel(0));
         }
         machine.set64(0, ACTIVITY, 0);
         assert_eq!(run_to_output(&machine, 0).0, 0x80);

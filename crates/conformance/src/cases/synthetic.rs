@@ -1,7 +1,5 @@
 //! Machines whose guests see the hypervisor's interface, for the cases about it.
 
-use std::time::Duration;
-
 use openwhp_abi::hresult::*;
 use openwhp_abi::x64::*;
 
@@ -147,9 +145,4 @@ pub(super) fn word_at(machine: &Machine, gpa: u64) -> u64 {
         call!(machine.api, WHvReadGpaRange(machine.partition, 0, gpa, controls, (&raw mut value).cast(), 8));
     assert_eq!(result, S_OK);
     value
-}
-
-/// Long enough for a processor to park.
-pub(super) fn rest() {
-    std::thread::sleep(Duration::from_millis(20));
 }

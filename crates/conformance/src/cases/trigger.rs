@@ -18,6 +18,7 @@ use crate::Machine;
 use crate::call;
 use crate::event::Event;
 use crate::machine::CODE;
+use crate::running::PATIENCE;
 
 cases! { "trigger":
     parameters_are_checked from "functions.md 8.4, interrupts-and-notifications.md 6",
@@ -209,13 +210,9 @@ fn a_signal_wakes_a_parked_processor(engine: &Engine) {
     let machine = waiting(engine);
     let (_, event) = create(&machine, &interrupt(0x43)).expect("a trigger");
     for _ in 0..10 {
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                std::thread::sleep(Duration::from_millis(5));
-                event.set();
-            });
-            assert_eq!(handled(&machine), 3);
-        });
+        let context = machine.while_parked(0, || event.set());
+        assert_eq!(context.ExitReason(), WHvRunVpExitReasonX64IoPortAccess);
+        assert_eq!(context.IoPortAccess().Rax & 0xFF, 3);
         again(&machine);
     }
 }
@@ -224,16 +221,16 @@ fn a_signal_before_the_run_is_seen_by_it(engine: &Engine) {
     let machine = waiting(engine);
     let (_, event) = create(&machine, &interrupt(0x41)).expect("a trigger");
     event.set();
-    std::thread::sleep(Duration::from_millis(5));
+    assert!(is_consumed(&event));
     assert_eq!(handled(&machine), 1);
 }
 
-/// Whether the library takes a signal from an event within two seconds.
+/// Whether the library takes a signal from an event in the end.
 fn is_consumed(event: &Event) -> bool {
     let start = std::time::Instant::now();
     // SAFETY: the handle is an open descriptor.
     let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(event.handle().addr() as i32) };
-    while start.elapsed() < Duration::from_secs(2) {
+    while start.elapsed() < PATIENCE {
         let mut set = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
         let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
         if rustix::event::poll(&mut set, Some(&now)).expect("poll") == 0 {
@@ -345,13 +342,8 @@ fn a_synic_trigger_sets_the_flag_and_interrupts(engine: &Engine) {
     ] {
         machine.set64(0, name, value);
     }
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            std::thread::sleep(Duration::from_millis(10));
-            signal.set();
-        });
-        machine.run_to(0, WHvRunVpExitReasonX64IoPortAccess);
-    });
+    let context = machine.while_parked(0, || signal.set());
+    assert_eq!(context.ExitReason(), WHvRunVpExitReasonX64IoPortAccess);
     let mut flags = [0_u8; 16];
     let (partition, controls) = (machine.partition, WHV_ACCESS_GPA_CONTROLS::default());
     let start = flags.as_mut_ptr().cast();

@@ -17,6 +17,7 @@ use crate::Engine;
 use crate::Item;
 use crate::Machine;
 use crate::call;
+use crate::running::until;
 
 cases! { "vpci":
     an_empty_resource_can_be_had_everywhere from "functions.md 9, interrupts-and-notifications.md 7.1",
@@ -394,11 +395,7 @@ fn a_trigger_sends_a_device_message(engine: &Engine) {
     // SAFETY: writes eight bytes of a local variable to a descriptor of ours.
     let written = unsafe { libc::write(event.0.addr() as libc::c_int, (&raw const one).cast(), 8) };
     assert_eq!(written, 8);
-    let start = std::time::Instant::now();
-    while !is_requested(&machine, 0, 0x77) {
-        assert!(start.elapsed().as_secs() < 10, "the trigger does not fire");
-        std::thread::yield_now();
-    }
+    until("the trigger fires", || is_requested(&machine, 0, 0x77));
     assert_eq!(call!(engine.api, WHvDeleteTrigger(machine.partition, trigger)), S_OK);
 }
 

@@ -14,7 +14,6 @@ use super::habits::interruption;
 use super::habits::long_mode;
 use super::habits::real_gate;
 use super::habits::run_to_output;
-use super::habits::while_parked;
 use crate::Engine;
 use crate::Machine;
 use crate::machine::CODE;
@@ -102,7 +101,7 @@ fn return_address(machine: &Machine, depth: u64) -> u64 {
 fn halted(engine: &Engine) -> Machine {
     let machine = with_apic(engine, &[0xF4, 0xE6, 0x80]);
     machine.set64(0, WHvX64RegisterRflags, IF);
-    while_parked(&machine, 0, || machine.cancel(0));
+    machine.while_parked(0, || machine.cancel(0));
     assert_eq!(activity(&machine), 2);
     machine
 }
@@ -117,7 +116,7 @@ fn events_do_not_wake_a_halted_processor(engine: &Engine) {
     for (name, value, port) in events {
         let machine = halted(engine);
         machine.set(0, &[(name, value)]);
-        let context = while_parked(&machine, 0, || machine.cancel(0));
+        let context = machine.while_parked(0, || machine.cancel(0));
         assert_eq!(context.ExitReason(), WHvRunVpExitReasonCanceled, "{port}");
         assert_eq!((activity(&machine), machine.get(0, name)), (2, value), "it waits");
         machine.set64(0, WHvRegisterInternalActivityState, 0);
@@ -133,7 +132,7 @@ fn an_idle_processor_wakes_with_interrupts_off(engine: &Engine) {
     for bits in [4, 6] {
         machine.set64(0, WHvRegisterInternalActivityState, bits);
         machine.set(0, &[(WHvRegisterPendingEvent, exception(6, None, 0))]);
-        while_parked(&machine, 0, || machine.cancel(0));
+        machine.while_parked(0, || machine.cancel(0));
         assert_eq!(machine.get64(0, WHvRegisterInternalActivityState) & 4, 4, "an event does not wake it");
         machine.set64(0, WHvRegisterPendingEvent, 0);
         assert_eq!(machine.request(WHvX64InterruptTypeFixed, 0, 0x41), S_OK);
@@ -201,7 +200,7 @@ fn a_parked_processor_has_a_window(engine: &Engine) {
     assert_eq!(run_to_window(&machine), (NMI, CODE + 1));
     machine.set64(0, WHvX64RegisterRflags, 2);
     arm(&machine, 2);
-    while_parked(&machine, 0, || machine.cancel(0));
+    machine.while_parked(0, || machine.cancel(0));
     assert_eq!(machine.get64(0, NOTIFICATIONS), 2, "interrupts are off");
     machine.set(0, &[(WHvX64RegisterRflags, word(IF)), (WHvRegisterInterruptState, word(1))]);
     assert_eq!(run_to_window(&machine), (INTERRUPT, CODE + 1), "HLT was the instruction of the shadow");

@@ -174,3 +174,33 @@ impl SoftVp {
         (found != 0).then_some(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use openwhp_engine::Engine;
+    use openwhp_engine::EngineVp;
+    use openwhp_engine::Exit;
+    use openwhp_engine::ExitReason;
+    use openwhp_engine::PartitionConfig;
+    use openwhp_engine::RegisterName;
+    use openwhp_engine::RegisterValue;
+    use openwhp_engine::VpIndex;
+
+    use crate::SoftEngine;
+    use crate::partition::SoftPartition;
+
+    #[test]
+    fn a_processor_canceled_as_it_reads_its_idle_register_is_idle() {
+        let engine = SoftEngine::new();
+        let partition = SoftPartition::new(PartitionConfig::new(1, engine.capabilities()), None);
+        let mut vp = partition.make_vp(VpIndex(0)).expect("a processor");
+        vp.env().wants_idle = true;
+        vp.remote().cancel();
+        let mut exit = Exit::default();
+        vp.run(&mut exit).expect("runs");
+        assert_eq!(exit.reason, ExitReason::Canceled);
+        let mut activity = [RegisterValue::default()];
+        vp.get_registers(&[RegisterName::INTERNAL_ACTIVITY_STATE], &mut activity).expect("the activity");
+        assert_eq!(activity[0], RegisterValue::from_u64(4));
+    }
+}

@@ -110,12 +110,14 @@ fn a_capped_processor_runs_its_share(engine: &Engine) {
     }
     let cap = |machine: &Machine| machine.configure(WHvPartitionPropertyCodeCpuCap, &(WHOLE / 5));
     let capped = Machine::real_mode(engine, COUNT, cap);
-    // A busy host may give less processor time than was asked for, never more.
+    let free = Machine::real_mode(engine, COUNT, |_| ());
+    // A busy host may give less processor time than was asked for, never more. How little, the other machine tells.
     until("the processor gets a tenth of its share", || {
         let (iterations, real, used) = count(&capped, Duration::from_millis(500));
         let share = used / real;
         assert!(share < 0.24, "{share} instead of 0.2");
-        iterations > 0.0 && share > 0.02
+        let (_, real, used) = count(&free, Duration::from_millis(100));
+        iterations > 0.0 && share > (used / real).min(0.2) / 10.0
     });
 }
 

@@ -95,9 +95,13 @@ fn a_reset_ends_the_run_with_no_reboot_and_boots_again_without() {
         let (_folder, kernel) = guest(&[out(0x3f8, b'.'), reset, SPIN.to_vec()].concat());
         let once = run(&kernel, &["--no-reboot"]);
         assert_eq!((status(&once), once.stdout.len()), (Some(0), 1));
-        let again = run(&kernel, &["--timeout", "1.5"]);
-        assert_eq!(status(&again), Some(124));
-        assert!(again.stdout.len() > 1, "the guest booted once only");
+        // A busy host takes longer for two boots.
+        let is_again = ["1.5", "15", "60"].into_iter().any(|limit| {
+            let again = run(&kernel, &["--timeout", limit]);
+            assert_eq!(status(&again), Some(124));
+            again.stdout.len() > 1
+        });
+        assert!(is_again, "the guest booted once only");
     }
 }
 

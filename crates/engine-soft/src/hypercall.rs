@@ -71,6 +71,10 @@ impl SoftVp {
                 self.cpu.raise_fault(vector::UD, None)
             };
         }
+        // The interface is for kernels; that VMCALL itself exits at every level is the processor's rule.
+        if self.cpu.s.cpl != 0 || !self.cpu.s.protected() {
+            return self.cpu.raise_fault(vector::UD, None);
+        }
         let mut registers = self.call_registers();
         let code = Control::decode(registers.control()).code;
         match dispatch(self.shared.features(), &mut registers, self) {

@@ -18,6 +18,7 @@ use crate::coverage::need;
 use crate::machine::CODE;
 use crate::machine::PAGE;
 use crate::machine::RWX;
+use crate::machine::flat_segment;
 use crate::machine::word;
 use crate::running::assert_no_faster;
 
@@ -33,6 +34,7 @@ cases! { "habits of OpenVMM":
     level_interrupts_are_asked_for_again from "exits.md 2.15, interrupts-and-notifications.md 1.2",
     state_is_restored_in_its_order from "clients.md 3 OpenVMM, state.md 7" covers [Item::Ability("save and restore")],
     hypercalls_come_out_with_three_bytes from "exits.md 2.14, clients.md 3 OpenVMM",
+    hypercalls_of_every_level_come_out from "exits.md 2.14",
     its_own_apic_injects_by_registers from "clients.md 4 OpenVMM own APIC",
     reset_gives_what_it_rewrites from "functions.md 1.4, state.md 6, Q34, Q37",
     reference_time_is_its_clock from "interrupts-and-notifications.md 9.1",
@@ -318,6 +320,32 @@ fn hypercalls_come_out_with_three_bytes(engine: &Engine) {
     assert_eq!(hypercall.XmmRegisters[0].Low64(), 0x77);
     machine.set(0, &[(WHvX64RegisterRax, word(0)), (WHvX64RegisterRip, word(CODE + 3))]);
     assert_eq!(run_to_output(&machine, 0), (0x80, 0));
+}
+
+fn hypercalls_of_every_level_come_out(engine: &Engine) {
+    need(wanted(engine).HypercallExit() != 0, "HypercallExit");
+    let vendor = engine.capability(WHvCapabilityCodeProcessorVendor)[0] as u32;
+    let call = if vendor == WHvProcessorVendorIntel.0 { [0x0F, 0x01, 0xC1] } else { [0x0F, 0x01, 0xD9] };
+    // Flat segments of a 32-bit program; level 3, as a public demonstration of this exit sets up, and level 0.
+    for (code, data, ring) in [(0xC0FB, 0xC0F3, 3), (0xC09B, 0xC093, 0)] {
+        let machine = long_mode(engine, &call, |machine| {
+            machine.enable_exits(|exits| exits.set_HypercallExit(1));
+        });
+        let segment = |selector: u16, attributes| flat_segment(selector | ring, 0, u32::MAX, attributes);
+        machine.set(
+            0,
+            &[
+                (WHvX64RegisterEfer, word(0)),
+                (WHvX64RegisterCr0, word(0x11)),
+                (WHvX64RegisterCs, segment(0x08, code)),
+                (WHvX64RegisterSs, segment(0x10, data)),
+                (WHvX64RegisterDs, segment(0x10, data)),
+                (WHvX64RegisterRip, word(CODE)),
+            ],
+        );
+        let context = machine.run_to(0, WHvRunVpExitReasonHypercall);
+        assert_eq!((context.VpContext().Rip(), context.VpContext().InstructionLength()), (CODE, 3));
+    }
 }
 
 fn its_own_apic_injects_by_registers(engine: &Engine) {

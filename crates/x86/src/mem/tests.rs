@@ -154,8 +154,4 @@ fn a_fault_that_the_owner_raises_is_intercepted_or_delivered() {
     m.ram.put::<4>(u64::from(vector::UD) * 4, 0x600);
     assert_eq!(m.cpu.raise_fault(vector::UD, None), None);
     assert_eq!(m.cpu.s.rip, 0x600);
-    let user = Machine::long_mode(&[0x0F, 0x01, 0xC1]).user();
-    let mut user = user;
-    user.cpu.intercepts.hypercall = true;
-    assert_eq!(user.fault(), Some((vector::UD, None)), "privilege level 3");
 }

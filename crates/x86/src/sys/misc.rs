@@ -221,7 +221,7 @@ fn op_sti(cpu: &mut Cpu, _: &Op) -> Step {
 }
 
 fn op_hypercall(cpu: &mut Cpu, op: &Op) -> Step {
-    if cpu.intercepts.hypercall && cpu.s.cpl == 0 && cpu.s.protected() {
+    if cpu.intercepts.hypercall {
         return cpu.exit(CpuExit::Hypercall { length: op.len });
     }
     cpu.ud()

@@ -131,7 +131,7 @@ pub struct Handled {
 pub struct Cpu {
     /// Architectural state.
     pub s: VpState,
-    /// Detail of the last [`Trap`].
+    /// Detail of the last [`Trap`](crate::exit::Trap).
     pub trap: TrapKind,
     /// Length of the instruction that trapped.
     pub(crate) trap_len: u8,

@@ -383,7 +383,7 @@ impl Cpu {
         let la = self.cs_base.wrapping_add(rip);
         let (known, is_compared) = self.blocks.known(la, self.block_key)?;
         let b = known.get();
-        if b.rip != rip || rip + u64::from(b.len) - 1 > self.cs_limit {
+        if b.rip != rip || rip + (u64::from(b.len) - 1) > self.cs_limit {
             return None;
         }
         if is_compared {
